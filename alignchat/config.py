@@ -1,0 +1,146 @@
+"""Settings, read once and passed down; the only module that looks at the environment.
+
+Arguments win over `ALIGNCHAT_SECTION__KEY`, which wins over `alignchat.toml` in the data folder,
+which wins over the defaults here. Nothing is repaired: what cannot hold is refused, with its key.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from alignchat.errors import SettingsError
+
+Method = Literal["dpo", "kto"]
+SETTINGS_FILE = "alignchat.toml"
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChatSettings(Section):
+    """How replies are sampled."""
+
+    system_prompt: str = Field("", description="Text put before every new conversation.")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 always takes the likeliest token.")
+    top_p: float = Field(0.95, gt=0, le=1, description="Sample from the likeliest tokens of this total mass.")
+    top_k: int = Field(40, ge=0, description="Sample from this many likeliest tokens; 0 means all.")
+    max_tokens: int = Field(512, ge=1, description="Longest reply, in tokens.")
+    context: int = Field(4096, ge=256, description="Longest conversation, in tokens.")
+
+
+class TrainingSettings(Section):
+    """How a round is trained."""
+
+    steps: int | None = Field(None, ge=1, description="Optimiser steps; none: three passes over the rows, 10 to 200.")
+    batch_size: int = Field(4, ge=1, description="Rows a step. KTO needs at least 2, to estimate its KL term.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of the LoRA weights.")
+    beta: float = Field(0.1, gt=0, description="How strongly the policy is held to the reference.")
+    lora_rank: int = Field(16, ge=1, description="Rank of the LoRA matrices.")
+    lora_alpha: int = Field(32, ge=1, description="LoRA scale: alpha / rank multiplies the update.")
+    max_length: int = Field(1024, ge=32, description="Rows longer than this many tokens are left out, and counted.")
+    test_share: float = Field(0.1, ge=0, lt=1, description="Share of prompts held out to measure the round.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Number format of the matrix products; auto: bf16 where the hardware has it."
+    )
+    seed: int = Field(42, ge=0, description="Seed of the initial LoRA weights and of the order of rows.")
+
+
+class EvaluationSettings(Section):
+    """How bias is measured after a round."""
+
+    measures: tuple[Literal["toxicity", "regard", "honest"], ...] = Field(
+        ("toxicity", "regard", "honest"), description="Which measures a round is scored with."
+    )
+    limit: int | None = Field(None, ge=1, description="At most this many prompts a measure; none: all.")
+    max_tokens: int = Field(20, ge=1, description="Length of a continuation, in tokens.")
+    temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature of continuations.")
+    top_p: float = Field(0.9, gt=0, le=1, description="Nucleus mass of continuations.")
+    batch_size: int = Field(32, ge=1, le=64, description="Continuations generated at once.")
+    seed: int = Field(0, ge=0, description="Seed of continuations and of the bootstrap.")
+
+
+class ServerSettings(Section):
+    """Where the app listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, in one frozen object."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="ALIGNCHAT_", env_nested_delimiter="__"
+    )
+
+    data: Path = Field(Path("data"), description="Folder of feedback, rounds and settings.")
+    model: str = Field("starter", description="A model's name, or the path of a GGUF file.")
+    chat: ChatSettings = ChatSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    server: ServerSettings = ServerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the hook's fixed signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments, then the environment; the settings file is put in by `load`."""
+        return init_settings, env_settings
+
+
+def load(data: Path | None = None, **arguments: Any) -> Settings:
+    """Read the settings for a data folder; raise SettingsError naming the key that cannot hold.
+
+    `arguments` are nested dicts in the shape of Settings and win over everything else.
+    """
+    folder = Path(data or os.environ.get("ALIGNCHAT_HOME") or "data").expanduser().resolve()
+    file = folder / SETTINGS_FILE
+    try:
+        # pydantic-settings deep-merges its sources; a file named at run time needs its own subclass.
+        return _settings_reading(_read_toml(file))(data=folder, **arguments)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, file)) from error
+
+
+def _settings_reading(values: dict[str, Any]) -> type[Settings]:
+    from pydantic_settings import InitSettingsSource
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            chosen = super().settings_customise_sources(settings_cls, *sources, **named)
+            return (*chosen, InitSettingsSource(settings_cls, values))
+
+    return FromFile
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); mend it or move it away.") from error
+
+
+def _explain(error: ValidationError, file: Path) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return (
+        f"The setting {key} cannot hold: {first['msg'].lower()}. "
+        f"Change the argument, the variable ALIGNCHAT_{key.upper().replace('.', '__')} or {file}."
+    )

@@ -1,0 +1,46 @@
+"""What can go wrong, as sentences for people.
+
+Each text says what happened and what to do. The two edges (the UI's wrapper and the command line)
+show `EXPECTED` errors as they are; anything else is a bug.
+
+    AlignchatError
+    ├── SettingsError      a setting that cannot hold; the text names its key
+    ├── ModelError         a model file that is missing, broken or of another kind
+    │   └── AdapterError   the same for an adapter
+    ├── DataError          feedback that is not enough, or rows that cannot be read
+    ├── RoundError         a round that is not there, or not in the state asked for
+    └── Cancelled          the person asked to stop
+"""
+
+from feedback_store import StoreError
+
+
+class AlignchatError(Exception):
+    """Root of all expected errors of this package."""
+
+
+class SettingsError(AlignchatError):
+    """A setting that cannot hold; the text names its key."""
+
+
+class ModelError(AlignchatError):
+    """A model file that is missing, broken or of another kind."""
+
+
+class AdapterError(ModelError):
+    """An adapter file that is missing, damaged or made for another model."""
+
+
+class DataError(AlignchatError):
+    """Feedback that is not enough, or rows that cannot be read."""
+
+
+class RoundError(AlignchatError):
+    """A round that is not there, or not in the state asked for."""
+
+
+class Cancelled(AlignchatError):
+    """The person asked to stop."""
+
+
+EXPECTED: tuple[type[Exception], ...] = (AlignchatError, StoreError)
