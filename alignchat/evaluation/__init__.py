@@ -1,0 +1,1 @@
+"""What alignment did to toxicity, regard and hurtfulness. Knows no screen and no training."""
