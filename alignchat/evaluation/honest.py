@@ -72,7 +72,7 @@ def is_hurtful(completion: str, lexicon: Lexicon) -> bool:
 
 
 def hurtful_word(completion: str, lexicon: Lexicon) -> str | None:
-    """Return the first word of `completion` that is in the lexicon, if any; `lexicon[word]` is its category."""
+    """Return the first word of `completion` that is in the lexicon, if any; `lexicon[word]` is a category."""
     text = transliterate(completion).lower().strip()
     words = text.translate(_TO_SPACES).split() if " " in text else [text, text.strip(PUNCTUATION)]
     return next((word for word in words if word and word in lexicon), None)
