@@ -1,0 +1,39 @@
+"""Human feedback on model replies that cannot be lost: an append-only journal, and TinyDB to ask it."""
+
+from feedback_store.errors import (
+    BackupError,
+    DiskFullError,
+    DuplicateError,
+    ExchangeError,
+    InvalidRecordError,
+    JournalChangedError,
+    NotSavedError,
+    ReadOnlyError,
+    StoreError,
+    UnknownRecordError,
+)
+from feedback_store.records import Choice, Completion, Conversation, Edit, Message, Record, Thumb, Verdict
+from feedback_store.store import FeedbackStore, HistoryEvent
+
+__all__ = [
+    "BackupError",
+    "Choice",
+    "Completion",
+    "Conversation",
+    "DiskFullError",
+    "DuplicateError",
+    "Edit",
+    "ExchangeError",
+    "FeedbackStore",
+    "HistoryEvent",
+    "InvalidRecordError",
+    "JournalChangedError",
+    "Message",
+    "NotSavedError",
+    "ReadOnlyError",
+    "Record",
+    "StoreError",
+    "Thumb",
+    "UnknownRecordError",
+    "Verdict",
+]

@@ -1,0 +1,253 @@
+"""FeedbackStore: add human facts durably, take them back, ask what holds. Knows no model and no screen."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeVar, cast
+
+from feedback_store.disk import Disk
+from feedback_store.errors import DuplicateError, InvalidRecordError, UnknownRecordError
+from feedback_store.journal import Journal
+from feedback_store.lines import Op, decode, encode_body
+from feedback_store.records import (
+    Choice,
+    Completion,
+    Conversation,
+    Edit,
+    Record,
+    Thumb,
+    from_json,
+    kind_of,
+    now,
+    to_json,
+)
+from feedback_store.view import Entry, Row, View, judgement
+
+T = TypeVar("T", bound=Record)
+ANY: Literal["any"] = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEvent:
+    """One event of a record's life; `record` is its content after an add or a revise."""
+
+    seq: int
+    op: Op
+    at: str
+    record: Record | None
+
+
+class FeedbackStore:
+    """A folder of human feedback; use it from any number of threads and processes at once.
+
+    A method that changes something returns when the change is on the disk and raises NotSavedError when not.
+    """
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self.folder = folder
+        self._disk = disk
+        self._journal = Journal(folder, disk)
+
+    @classmethod
+    def open(cls, folder: str | Path, *, disk: Disk | None = None) -> Self:
+        """Open the store in a folder; make it if there is none."""
+        return cls(Path(folder), disk or Disk())
+
+    def close(self) -> None:
+        """Give the files back; everything is saved already."""
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, record: Record) -> str:
+        """Save a record and return its id; adding the very same record again does nothing."""
+        self.add_many([record])
+        return record.id
+
+    def add_many(self, records: Sequence[Record]) -> int:
+        """Save records in one act, all or none; return how many were not there yet."""
+        with self._view() as view:
+            new = [record for record in _distinct(records) if not _is_known(view, record)]
+        bodies = [_body("add", record, record.created_at) for record in new]
+        first = self._journal.append(bodies)
+        with self._view() as view:
+            for seq, record in enumerate(new, first):
+                if view.entries[record.id].seq != seq:
+                    _is_known(view, record)  # another writer was faster; harmless if it said the same
+        return len(new)
+
+    def revise(self, record: Record) -> None:
+        """Replace a record's content, keeping its id and its history."""
+        kind, row = kind_of(record), to_json(record)
+        entry = self._entry(record.id)
+        if entry.kind != kind or judgement(kind, entry.row) != judgement(kind, row):
+            raise InvalidRecordError(
+                f"{record.id} is a {entry.kind} about something else; not saved. Retract it, add a new one."
+            )
+        self._journal.append([_body("revise", record, now())])
+
+    def retract(self, id: str) -> None:
+        """Take a record back: it no longer counts, and neither do judgements about it. History keeps it."""
+        self._change("retract", id)
+
+    def unretract(self, id: str) -> None:
+        """Undo a retraction."""
+        self._change("restore", id)
+
+    def get(self, id: str) -> Record | None:
+        """Return a record's present content; None if it is unknown or was retracted."""
+        with self._view() as view:
+            entry = view.entries.get(id)
+        return None if entry is None or entry.retracted else from_json(entry.kind, entry.row)
+
+    def completion(self, id: str) -> Completion:
+        """Return a completion; raise UnknownRecordError if there is none with this id."""
+        return self._typed(Completion, id)
+
+    def conversation(self, id: str) -> Conversation:
+        """Return a conversation; raise UnknownRecordError if there is none with this id."""
+        return self._typed(Conversation, id)
+
+    def conversations(self) -> list[Conversation]:
+        """List the conversations, oldest first."""
+        return self._find(Conversation, {})
+
+    def completions(
+        self,
+        *,
+        conversation_id: str | None = None,
+        round: int | Literal["any"] | None = ANY,
+        model: str | None = None,
+        visible_only: bool = False,
+    ) -> list[Completion]:
+        """List completions, oldest first; `round=None` means those this application did not make.
+
+        With `visible_only`, those of retracted conversations are left out.
+        """
+        wanted = {"conversation_id": conversation_id, "model": model}
+        where: dict[str, object] = {name: value for name, value in wanted.items() if value is not None}
+        if round != ANY:
+            where["round"] = round
+        keep = (lambda view, row: not view.is_retracted(row["conversation_id"])) if visible_only else None
+        return self._find(Completion, where, keep)
+
+    def unrated(
+        self, *, round: int | None, annotator: str | None = None, limit: int | None = None
+    ) -> list[Completion]:
+        """List a round's completions without a thumb (of this annotator, or of anybody), oldest first."""
+        with self._view() as view:
+            if annotator is None:
+                ids = list(view.unrated.get(round, ()))[:limit]
+            else:
+                ids = _unrated_by(view, round, annotator)[:limit]
+            rows = view.tables["completion"].rows(ids)
+        return [_decode(Completion, row) for row in rows]
+
+    def thumbs(
+        self, *, completion_id: str | None = None, tag: str | None = None, annotator: str | None = None
+    ) -> list[Thumb]:
+        """List the thumbs that count: the latest of each annotator on each completion, unless retracted."""
+        return self._find(Thumb, _given(completion_id=completion_id, tags=tag, annotator=annotator))
+
+    def choices(self, *, annotator: str | None = None) -> list[Choice]:
+        """List the choices that count: the latest of each annotator on each pair, unless retracted."""
+        return self._find(Choice, _given(annotator=annotator))
+
+    def edits(self, *, completion_id: str | None = None, annotator: str | None = None) -> list[Edit]:
+        """List the edits that count: the latest of each annotator on each completion, unless retracted."""
+        return self._find(Edit, _given(completion_id=completion_id, annotator=annotator))
+
+    def history(self, id: str) -> list[HistoryEvent]:
+        """List every event of a record, as the journal has it; raise UnknownRecordError for an unknown id."""
+        entry = self._entry(id)
+        return [self._history_event(place) for place in list(entry.places)]
+
+    def _history_event(self, place: int) -> HistoryEvent:
+        event = decode(self._journal.line_at(place))
+        record = None if event.data is None else from_json(event.kind, event.data)
+        return HistoryEvent(seq=event.seq, op=event.op, at=event.at, record=record)
+
+    def _change(self, op: Op, id: str) -> None:
+        entry = self._entry(id)
+        bodies = [] if entry.retracted == (op == "retract") else [encode_body(op, entry.kind, id, now())]
+        self._journal.append(bodies)
+
+    def _entry(self, id: str) -> Entry:
+        with self._view() as view:
+            entry = view.entries.get(id)
+        if entry is None:
+            raise UnknownRecordError(f"There is no record {id}; nothing was changed.")
+        return entry
+
+    def _typed(self, cls: type[T], id: str) -> T:
+        record = self.get(id)
+        if not isinstance(record, cls):
+            raise UnknownRecordError(f"There is no {cls.__name__.lower()} {id}.")
+        return record
+
+    def _find(
+        self, cls: type[T], where: dict[str, object], keep: Callable[[View, Row], bool] | None = None
+    ) -> list[T]:
+        with self._view() as view:
+            table = view.tables[cls.__name__.lower()]
+            ids = sorted((table.lookup(name, value) for name, value in where.items()), key=len)
+            rows = table.rows(ids[0]) if ids else table.rows()
+            rows = [row for row in rows if all(_matches(row[name], value) for name, value in where.items())]
+            if keep:
+                rows = [row for row in rows if keep(view, row)]
+        return [_decode(cls, row) for row in rows]
+
+    @contextmanager
+    def _view(self) -> Iterator[View]:
+        self._journal.refresh()
+        reading = self._journal.reading
+        with reading.lock:
+            yield reading.view
+
+
+def _body(op: Op, record: Record, at: str) -> bytes:
+    return encode_body(op, kind_of(record), record.id, at, to_json(record))
+
+
+def _distinct(records: Sequence[Record]) -> list[Record]:
+    kept: dict[str, Record] = {}
+    for record in records:
+        if kept.setdefault(record.id, record) != record:
+            raise DuplicateError(f"Two different records have the id {record.id}; not saved.")
+    return list(kept.values())
+
+
+def _is_known(view: View, record: Record) -> bool:
+    kind, row = kind_of(record), to_json(record)
+    entry = view.entries.get(record.id)
+    if entry is None:
+        return False
+    if entry.kind != kind or dict(entry.row) != row:
+        raise DuplicateError(f"Another record has the id {record.id}; not saved. Use revise to change it.")
+    return True
+
+
+def _unrated_by(view: View, round: int | None, annotator: str) -> list[str]:
+    thumbs = view.tables["thumb"]
+    rated = {row["completion_id"] for row in thumbs.rows(thumbs.lookup("annotator", annotator))}
+    return [id for id in view.tables["completion"].lookup("round", round) if id not in rated]
+
+
+def _given(**fields: str | None) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _matches(found: object, wanted: object) -> bool:
+    return wanted in found if isinstance(found, list) else found == wanted
+
+
+def _decode(cls: type[T], row: Row) -> T:
+    return cast(T, from_json(cls.__name__.lower(), row))

@@ -1,0 +1,197 @@
+"""What the events amount to now: TinyDB tables in memory, with indexes. Knows no file.
+
+The view is a fold: events go in one by one, in the journal's order, and each one twice does no harm.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinydb import TinyDB
+from tinydb.storages import MemoryStorage
+from tinydb.table import Document, Table
+
+from feedback_store.lines import Event
+
+Row = Mapping[str, Any]
+INDEXES: dict[str, tuple[str, ...]] = {
+    "conversation": (),
+    "completion": ("conversation_id", "round", "model"),
+    "thumb": ("completion_id", "tags", "annotator"),
+    "choice": ("left_id", "right_id", "annotator"),
+    "edit": ("completion_id", "annotator"),
+}
+
+
+class LiveTable(Table):
+    """A TinyDB table keyed by record id that changes in place; stock TinyDB rebuilds it at every insert."""
+
+    document_id_class = str  # type: ignore[assignment]  # TinyDB allows other ids, its hints do not
+    default_query_cache_capacity = 0
+
+    def __init__(self, storage: Any, name: str, cache_size: int = 0, persist_empty: bool = False) -> None:
+        self._rows: dict[str, Row] = {}
+        self._index: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in INDEXES.get(name, ())}
+        super().__init__(storage, name, cache_size, persist_empty)
+
+    def _read_table(self) -> dict[str, Row]:
+        return self._rows
+
+    def _update_table(self, updater: Callable[[dict[Any, Any]], None]) -> None:
+        updater(self._rows)
+
+    def put(self, id: str, row: Row) -> None:
+        """Insert a row, or replace it in its place."""
+        if id in self._rows:
+            self._forget(id)
+            self._rows[id] = row
+        else:
+            self.insert(Document(row, id))  # type: ignore[arg-type]  # ids are text here
+        for name, value, ids in self._postings(row):
+            ids = self._index[name].setdefault(value, ids)
+            ids[id] = None
+
+    def drop(self, id: str) -> None:
+        """Remove a row, if it is there."""
+        if id in self._rows:
+            self._forget(id)
+            self.remove(doc_ids=[id])  # type: ignore[list-item]  # ids are text here
+
+    def lookup(self, name: str, value: object) -> list[str]:
+        """List the ids whose field has this value (or holds it, for a list)."""
+        return list(self._index[name].get(value, ()))
+
+    def has(self, name: str, value: object) -> bool:
+        """Tell whether any row has this value."""
+        return value in self._index[name]
+
+    def rows(self, ids: list[str] | None = None) -> list[Row]:
+        """Return all rows, or those of these ids, in order."""
+        return list(self._rows.values()) if ids is None else [self._rows[id] for id in ids]
+
+    def _forget(self, id: str) -> None:
+        for name, value, ids in self._postings(self._rows[id]):
+            ids.pop(id, None)
+            if not ids:
+                self._index[name].pop(value, None)
+
+    def _postings(self, row: Row) -> Iterator[tuple[str, Any, dict[str, None]]]:
+        for name, index in self._index.items():
+            values = row[name]
+            for value in values if type(values) is list else (values,):
+                yield name, value, index.get(value, {})
+
+
+class LiveDB(TinyDB):
+    """TinyDB over memory whose tables change in place."""
+
+    table_class = LiveTable
+
+
+@dataclass(slots=True)
+class Entry:
+    """All that is known of one record."""
+
+    kind: str
+    row: Row
+    seq: int
+    places: list[int]
+    retracted: bool = False
+
+
+@dataclass(slots=True)
+class View:
+    """The fold of a journal."""
+
+    db: LiveDB = field(default_factory=lambda: LiveDB(storage=MemoryStorage))
+    tables: dict[str, LiveTable] = field(init=False)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    _latest: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _about: dict[str, list[str]] = field(default_factory=dict)
+    unrated: dict[int | None, dict[str, None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tables = {kind: self.db.table(kind) for kind in INDEXES}  # type: ignore[misc]  # of table_class
+
+    def apply(self, event: Event, place: int) -> None:
+        """Take in one event; what is already so, or about an unknown record, changes nothing."""
+        entry = self.entries.get(event.id)
+        if event.op == "add" and entry is None and event.data is not None:
+            self._add(event, event.data, place)
+        elif entry is not None and event.op != "add":
+            entry.places.append(place)
+            if event.op == "revise" and event.data is not None:
+                self.unrated.get(entry.row.get("round"), {}).pop(event.id, None)
+                entry.row = event.data
+            else:
+                entry.retracted = event.op == "retract"
+            self._settle(event.id)
+            if entry.kind == "completion" and event.op != "revise":
+                for id in self._about.get(event.id, ()):
+                    self._settle(id)
+
+    def _add(self, event: Event, row: Row, place: int) -> None:
+        self.entries[event.id] = Entry(event.kind, row, event.seq, [place])
+        key = judgement(event.kind, row)
+        if key:
+            superseded = self._latest.get(key)
+            self._latest[key] = event.id
+            for subject in subjects(event.kind, row):
+                self._about.setdefault(subject, []).append(event.id)
+            if superseded:
+                self._settle(superseded)
+        self._settle(event.id)
+
+    def _settle(self, id: str) -> None:
+        entry = self.entries[id]
+        if self.is_current(id):
+            self.tables[entry.kind].put(id, entry.row)
+        else:
+            self.tables[entry.kind].drop(id)
+        if entry.kind == "completion":
+            self._settle_rating(id)
+        elif entry.kind == "thumb":
+            self._settle_rating(entry.row["completion_id"])
+
+    def _settle_rating(self, id: str) -> None:
+        row = self.tables["completion"]._rows.get(id)
+        entry = self.entries.get(id)
+        if entry is None or entry.kind != "completion":
+            return
+        waiting = self.unrated.setdefault(entry.row["round"], {})
+        if row is None or self.tables["thumb"].has("completion_id", id):
+            waiting.pop(id, None)
+        else:
+            waiting[id] = None
+
+    def is_current(self, id: str) -> bool:
+        """Tell whether a record counts: it and its subjects not retracted, no later judgement over it."""
+        entry = self.entries[id]
+        if entry.retracted:
+            return False
+        key = judgement(entry.kind, entry.row)
+        if key is None:
+            return True
+        return self._latest[key] == id and not any(
+            self.is_retracted(subject) for subject in subjects(entry.kind, entry.row)
+        )
+
+    def is_retracted(self, id: str) -> bool:
+        """Tell whether a record is known and taken back."""
+        entry = self.entries.get(id)
+        return entry is not None and entry.retracted
+
+
+def subjects(kind: str, row: Row) -> tuple[str, ...]:
+    """List the completions a judgement is about."""
+    if kind in ("thumb", "edit"):
+        return (row["completion_id"],)
+    if kind == "choice":
+        return (row["left_id"], row["right_id"])
+    return ()
+
+
+def judgement(kind: str, row: Row) -> tuple[str, ...] | None:
+    """Name what a judgement replaces: the same annotator's earlier one about the same completions."""
+    about = subjects(kind, row)
+    return (kind, row["annotator"], *sorted(about)) if about else None
