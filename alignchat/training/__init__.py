@@ -1,0 +1,1 @@
+"""Training of adapters; the only code that imports torch, trl and peft, and only in the worker."""

@@ -1,0 +1,77 @@
+"""Loads a GGUF file into transformers for training. Knows no rows and no method; asks no hub."""
+
+import logging
+from typing import Any, Literal
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from alignchat.catalog import Model
+from alignchat.errors import ModelError, SettingsError
+
+Precision = Literal["fp32", "bf16"]
+
+
+def load_model(model: Model) -> PreTrainedModel:
+    """Return the model with its weights dequantised to fp32, on the CPU; the Trainer moves it."""
+    loaded: Any = _from_gguf(AutoModelForCausalLM, model, dtype=torch.float32)
+    # The weights are plain fp32 by now, but TRL refuses to train what still says it is quantised.
+    del loaded.config.quantization_config
+    loaded.hf_quantizer = None
+    loaded.is_quantized = False
+    # PEFT asks the hub about a model that has a name each time it saves.
+    loaded.config._name_or_path = loaded.name_or_path = ""
+    return loaded
+
+
+def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
+    """Return the tokenizer with the template that the chat uses."""
+    tokenizer = _from_gguf(AutoTokenizer, model)
+    tokenizer.chat_template = model.template
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def resolve_precision(wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
+    """Choose the number format of the matrix products: bf16 only where the hardware multiplies in it.
+
+    One DPO step of the starter on 2 AVX-512 cores: 10.2 s in fp32, 4.5 s in bf16.
+    """
+    if wanted == "auto":
+        return "bf16" if _has_bf16() else "fp32"
+    if wanted == "bf16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        raise SettingsError("training.precision is bf16, which this GPU lacks; set it to auto or fp32.")
+    return wanted
+
+
+def quiet_libraries() -> None:
+    """Send the libraries' chatter to logging and switch their progress bars off."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    logging.getLogger("trl").setLevel(logging.ERROR)
+
+
+def _has_bf16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    if torch.backends.mps.is_available():
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _from_gguf(kind: Any, model: Model, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(
+            str(model.path.parent), gguf_file=model.path.name, local_files_only=True, **options
+        )
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise ModelError(
+            f"{model.path.name} cannot be loaded for training ({error}); "
+            "give a GGUF of the llama, mistral or gemma3 architecture that holds a whole model."
+        ) from error

@@ -1,0 +1,62 @@
+"""Plans a training run: how many steps, which rows in which batch, which weights. Pure; knows no torch."""
+
+import math
+import random
+from collections.abc import Sequence
+
+PASSES, FEWEST_STEPS, MOST_STEPS = 3, 10, 200
+
+# Eq. 8 of the KTO paper (https://arxiv.org/abs/2402.01306): weight times count of the desirable rows
+# should be 1 to 4/3 of that of the undesirable ones.
+LOWEST_PULL, HIGHEST_PULL = 1.0, 4 / 3
+
+
+def count_steps(rows: int, batch_size: int, wanted: int | None) -> int:
+    """Return the number of optimiser steps: `wanted`, or three passes over the rows, 10 to 200."""
+    if wanted is not None:
+        return wanted
+    return min(max(math.ceil(PASSES * rows / batch_size), FEWEST_STEPS), MOST_STEPS)
+
+
+def checkpoint_interval(steps: int) -> int:
+    """Return after how many steps a checkpoint is due: a quarter of the run, at least 5."""
+    return max(math.ceil(steps / 4), 5)
+
+
+def order_rows(kinds: Sequence[bool], batch_size: int, steps: int, seed: int) -> list[int]:
+    """Return row numbers for whole batches: one pass over the rows, or what `steps` will see of it.
+
+    Rows are shuffled, then the two kinds are spread evenly, so that a KTO batch seldom holds one kind
+    only. A last short batch is filled up from the start. Every pass takes the same batches: TRL's KL
+    estimate and the reference log-probabilities, computed once, belong to a batch.
+    """
+    shuffled = list(range(len(kinds)))
+    random.Random(seed).shuffle(shuffled)
+    order = spread(shuffled, kinds)[: steps * batch_size]
+    missing = -len(order) % batch_size
+    return order + order[:missing]
+
+
+def spread(rows: Sequence[int], kinds: Sequence[bool]) -> list[int]:
+    """Merge the rows of both kinds in proportion, each in the order it came."""
+    sides = [[row for row in rows if kinds[row] is kind] for kind in (True, False)]
+    placed = [((rank + 0.5) / len(side), row) for side in sides for rank, row in enumerate(side)]
+    return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
+
+
+def kto_weights(desirable: int, undesirable: int) -> tuple[float, float]:
+    """Return the weights of desirable and undesirable rows that keep their pull within 1 to 4/3.
+
+    Only one of the two is moved off 1, upwards, and no further than needed.
+    """
+    pull = desirable / undesirable
+    if pull < LOWEST_PULL:
+        return LOWEST_PULL / pull, 1.0
+    if pull > HIGHEST_PULL:
+        return 1.0, pull / HIGHEST_PULL
+    return 1.0, 1.0
+
+
+def even_batch(rows: int, batch_size: int) -> int:
+    """Return the largest batch up to `batch_size` that divides the rows, so that means are exact."""
+    return max(size for size in range(1, batch_size + 1) if rows % size == 0)

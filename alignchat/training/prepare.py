@@ -1,0 +1,121 @@
+"""Turns a round's rows into batches ready for a trainer, or says why they cannot be trained on.
+
+Knows token ids and settings; knows no model and no trainer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alignchat.config import Method, TrainingSettings
+from alignchat.dataset import PairedRow, UnpairedRow
+from alignchat.errors import DataError, SettingsError
+from alignchat.training import plan
+from alignchat.training.rows import Columns, RowTokenizer, length, tokens, with_mismatched
+
+Rows = Sequence[PairedRow] | Sequence[UnpairedRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One pass over the rows in whole batches, how often to go over it, and the rows held out."""
+
+    rows: list[Columns]
+    distinct: int
+    too_long: int
+    batch_size: int
+    steps: int
+    desirable_weight: float
+    undesirable_weight: float
+    test_rows: list[Columns]
+    test_distinct: int
+    test_batch_size: int
+
+    def tokens_seen(self) -> int:
+        """Return the tokens of prompts and completions in all steps, without padding."""
+        sizes = [tokens(row) for row in self.rows]
+        passes, rest = divmod(self.steps * self.batch_size, len(sizes))
+        return passes * sum(sizes) + sum(sizes[:rest])
+
+
+def check_rows(method: Method, rows: Rows, settings: TrainingSettings) -> None:
+    """Raise DataError or SettingsError if `method` has nothing to learn from these rows."""
+    if method == "dpo" and not rows:
+        raise DataError(
+            "DPO learns from choices and there are none; choose between two replies in Compare first."
+        )
+    if method == "kto":
+        _check_labels([row.label for row in rows if isinstance(row, UnpairedRow)])
+        if settings.batch_size < 2:
+            raise SettingsError(
+                "training.batch_size is 1, but KTO estimates its KL term within a batch; set it to 2 or more."
+            )
+
+
+def prepare(
+    tokenizer: RowTokenizer, method: Method, rows: Rows, test_rows: Rows, settings: TrainingSettings
+) -> Prepared:
+    """Tokenise, leave out what is too long, and put the rest in order; raise DataError if none is left."""
+    kept = _short_enough(tokenizer, rows, settings.max_length)
+    if rows and not kept:
+        raise DataError(
+            f"All {len(rows)} rows are longer than {settings.max_length} tokens; "
+            "set training.max_length higher, or rate shorter conversations."
+        )
+    if method == "kto":
+        _check_labels([row["label"] for row in kept])
+    batch_size = min(settings.batch_size, len(kept))
+    steps = plan.count_steps(len(kept), batch_size, settings.steps)
+    order = plan.order_rows(_kinds(kept), batch_size, steps, settings.seed)
+    desirable = sum(_kinds([kept[row] for row in order]))
+    weights = plan.kto_weights(desirable, len(order) - desirable) if method == "kto" else (1.0, 1.0)
+    test, test_batch_size = _held_out(
+        method, _short_enough(tokenizer, test_rows, settings.max_length), settings
+    )
+    return Prepared(
+        rows=_in_batches(method, [kept[row] for row in order], batch_size),
+        distinct=len(set(order)),
+        too_long=len(rows) - len(kept),
+        batch_size=batch_size,
+        steps=steps,
+        desirable_weight=weights[0],
+        undesirable_weight=weights[1],
+        test_rows=_in_batches(method, test, test_batch_size),
+        test_distinct=len(test),
+        test_batch_size=test_batch_size,
+    )
+
+
+def _check_labels(labels: Sequence[bool]) -> None:
+    up, down = sum(labels), len(labels) - sum(labels)
+    if not up or not down:
+        missing = "up" if not up else "down"
+        raise DataError(
+            f"KTO needs replies rated up and replies rated down, and there are {up} up and {down} down; "
+            f"rate a few replies {missing} first."
+        )
+
+
+def _short_enough(tokenizer: RowTokenizer, rows: Rows, longest: int) -> list[Columns]:
+    columns = map(tokenizer.columns, rows)
+    return [row for row in columns if length(row) <= longest]
+
+
+def _kinds(rows: Sequence[Columns]) -> list[bool]:
+    return [row.get("label", True) for row in rows]
+
+
+def _held_out(method: Method, rows: list[Columns], settings: TrainingSettings) -> tuple[list[Columns], int]:
+    """Order the test rows and size their batches: TRL's means are over batches, so these are even.
+
+    KTO's loss depends on the batch size through its KL term, so there it stays the same in all rounds.
+    """
+    if not rows:
+        return [], 1
+    ordered = [rows[i] for i in plan.spread(range(len(rows)), _kinds(rows))]
+    if method == "kto":
+        return ordered, settings.batch_size
+    return ordered, plan.even_batch(len(rows), settings.batch_size)
+
+
+def _in_batches(method: Method, rows: list[Columns], batch_size: int) -> list[Columns]:
+    return with_mismatched(rows, batch_size) if method == "kto" else rows

@@ -1,0 +1,82 @@
+"""Tiny real models in GGUF: random weights, a byte-level tokenizer with merges, a ChatML template."""
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+from tokenizers.pre_tokenizers import ByteLevel
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] }}"
+    "{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+MERGES = ("t h", "th e", "Ġ the", "i n", "e r", "a n", "o n", "Ġ a", "h e", "l l")
+
+
+def write_llama(
+    path: Path, *, seed: int = 0, layers: int = 2, width: int = 64, heads: int = 4, kv_heads: int = 2
+) -> Path:
+    """Write a llama GGUF in F32 with random weights, big enough in scale to have opinions."""
+    generator = np.random.default_rng(seed)
+    tokens = _tokens()
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name("tiny")
+    writer.add_block_count(layers)
+    writer.add_context_length(512)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(2 * width)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_rope_dimension_count(width // heads)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(len(tokens))
+    _add_tokenizer(writer, tokens)
+    kv_width = width // heads * kv_heads
+    matrices = {
+        "attn_q": (width, width),
+        "attn_k": (kv_width, width),
+        "attn_v": (kv_width, width),
+        "attn_output": (width, width),
+        "ffn_gate": (2 * width, width),
+        "ffn_up": (2 * width, width),
+        "ffn_down": (width, 2 * width),
+    }
+
+    def matrix(shape: tuple[int, int]) -> np.ndarray:
+        return generator.normal(0, shape[1] ** -0.5, shape).astype(np.float32)
+
+    writer.add_tensor("token_embd.weight", matrix((len(tokens), width)) * np.float32(8))
+    writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
+    for block in range(layers):
+        writer.add_tensor(f"blk.{block}.attn_norm.weight", np.ones(width, np.float32))
+        writer.add_tensor(f"blk.{block}.ffn_norm.weight", np.ones(width, np.float32))
+        for name, shape in matrices.items():
+            writer.add_tensor(f"blk.{block}.{name}.weight", matrix(shape))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _tokens() -> list[str]:
+    return [*CONTROLS, *sorted(ByteLevel.alphabet()), *(merge.replace(" ", "") for merge in MERGES)]
+
+
+def _add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
+    kinds = [gguf.TokenType.CONTROL if token in CONTROLS else gguf.TokenType.NORMAL for token in tokens]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(list(MERGES))
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_pad_token_id(2)
+    writer.add_add_bos_token(False)
+    writer.add_add_space_prefix(False)
+    writer.add_chat_template(CHATML)
