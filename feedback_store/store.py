@@ -108,6 +108,11 @@ class FeedbackStore:
             entry = view.entries.get(id)
         return None if entry is None or entry.retracted else from_json(entry.kind, entry.row)
 
+    def knows(self, id: str) -> bool:
+        """Tell whether there ever was a record with this id, retracted or not."""
+        with self._view() as view:
+            return id in view.entries
+
     def completion(self, id: str) -> Completion:
         """Return a completion; raise UnknownRecordError if there is none with this id."""
         return self._typed(Completion, id)
