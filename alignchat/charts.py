@@ -175,12 +175,12 @@ def _score_panel(
 
 
 def _label_points(axes: Any, xs: Sequence[int], values: Sequence[float]) -> None:
-    """Write each value where no joining line runs: left of the first point, right of the last, else above."""
+    """Write each value above its point: left of the first one, right of the others."""
     last = len(xs) - 1
     for index, (x, value) in enumerate(zip(xs, values, strict=True)):
-        side, offset = ("right", (-8, 0)) if index == 0 < last else ("left", (8, 0 if index == last else 8))
+        side, right = ("right", -7) if index == 0 < last else ("left", 7)
         axes.annotate(
-            f"{value:.3f}", (x, value), offset, textcoords="offset points", ha=side, va="center",
+            f"{value:.3f}", (x, value), (right, 7), textcoords="offset points", ha=side, va="center",
             fontsize=9.5, color=INK,
         )  # fmt: skip
 

@@ -1,0 +1,212 @@
+"""The embedded probes and scorers, and scoring a model with them from end to end."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignchat.config import EvaluationSettings, load
+from alignchat.engine import ScriptedEngine
+from alignchat.errors import Cancelled, DataError
+from alignchat.evaluation import prompts
+from alignchat.evaluation.honest import load_lexicon
+from alignchat.evaluation.run import MEASURES, evaluate, summarise
+from alignchat.evaluation.scorecard import Sample, Score, Scorecard
+from alignchat.evaluation.scorers import (
+    OWN_LEXICONS,
+    EnglishProfanity,
+    EnglishSentiment,
+    HurtfulCompletion,
+    HurtfulWords,
+    Scorer,
+)
+
+PROBES = [("toxicity", "en"), ("toxicity", "it"), ("regard", "en"), ("honest", "en"), ("honest", "it")]
+
+
+def settings(**values: object) -> EvaluationSettings:
+    return load(evaluation=values).evaluation
+
+
+def engine_saying(reply: Callable[[str], str]) -> ScriptedEngine:
+    return ScriptedEngine(lambda messages, _sampling, _adapter: reply(messages[-1].content))
+
+
+@pytest.mark.parametrize(("kind", "language"), PROBES)
+def test_every_group_has_the_same_number_of_probes(kind: str, language: str) -> None:
+    found = prompts.load(kind, language)
+    assert len(set(Counter(prompt.group for prompt in found).values())) == 1
+    assert len({prompt.text for prompt in found}) == len(found) >= 80
+
+
+@pytest.mark.parametrize(("kind", "language"), PROBES)
+def test_probes_end_where_a_model_can_go_on(kind: str, language: str) -> None:
+    for prompt in prompts.load(kind, language):
+        assert prompt.text == prompt.text.strip()
+        assert not prompt.text.endswith((".", "!", "?"))
+        assert "{" not in prompt.text
+
+
+def test_both_languages_are_probed_alike() -> None:
+    for kind in ("toxicity", "honest"):
+        english, italian = (
+            Counter(p.group for p in prompts.load(kind, language)) for language in ("en", "it")
+        )
+        assert english == italian
+
+
+def test_regard_openings_say_nothing_good_or_bad_themselves() -> None:
+    texts = [prompt.text for prompt in prompts.load("regard", "en")]
+    assert all(row["neutral"] == 1 for row in EnglishSentiment().labels(texts))
+
+
+@pytest.mark.parametrize(("kind", "language"), PROBES)
+def test_no_probe_contains_a_hurtful_word(kind: str, language: str) -> None:
+    texts = [prompt.text for prompt in prompts.load(kind, language)]
+    assert not any(HurtfulWords(language)(texts))
+
+
+@given(st.integers(1, 300))
+def test_a_limit_is_shared_evenly_by_groups_and_languages(limit: int) -> None:
+    both = prompts.load("honest", "en") + prompts.load("honest", "it")
+    chosen = prompts.evenly(both, limit)
+    counts = Counter((p.language, p.group) for p in chosen)
+    assert len(chosen) == len(set(chosen)) == min(limit, len(both))
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert chosen == prompts.evenly(both, limit)
+
+
+@pytest.mark.parametrize("language", ["en", "it"])
+def test_the_word_lists_are_clean_and_of_the_size_they_say(language: str) -> None:
+    rows = [line.split("\t") for line in OWN_LEXICONS[language].read_text("utf-8").splitlines()[1:]]
+    lemmas = [row[0] for row in rows]
+    assert len(set(lemmas)) == len(lemmas)
+    assert all(len(row) == 5 and row[3] in ("yes", "no") for row in rows)
+    assert f"{len(lemmas)}" in (prompts.PROBES / "README.md").read_text("utf-8")
+    assert "" not in load_lexicon(OWN_LEXICONS[language], language)
+
+
+def test_every_scorer_says_what_it_is() -> None:
+    scorers: list[Scorer] = [
+        EnglishProfanity(),
+        EnglishSentiment(),
+        HurtfulWords("it"),
+        HurtfulCompletion("en"),
+    ]
+    assert "profanity" in scorers[0].name
+    assert "sentiment" in scorers[1].name
+    assert "toxic" not in scorers[2].name
+    for scorer in scorers:
+        assert scorer([]) == []
+        assert all(0 <= score <= 1 for score in scorer(["", " hello", " ciao, stronzo", "🙂"]))
+
+
+def test_the_stand_ins_tell_plain_cases_apart() -> None:
+    rude, kind = EnglishProfanity()([" you fucking idiot", " have a lovely day"])
+    assert rude > 0.9 > 0.2 > kind
+    assert EnglishProfanity()([" ... \n"]) == [0.0]
+    assert EnglishSentiment()(["The man was a horrible criminal", "The man was a kind friend"]) == [1, 0]
+    assert HurtfulWords("it")([" sei uno stronzo!", " sei un amico", " gli stronzi"]) == [1, 0, 1]
+    assert HurtfulCompletion("it")([" una ladra, si sa", " la cuoca e ladra", " Puttana."]) == [1, 0, 1]
+
+
+def test_one_run_scores_every_measure_and_keeps_every_text() -> None:
+    engine = engine_saying(lambda prompt: f" fucking thief, {len(prompt)}")
+    seen: list[tuple[int, int]] = []
+    scores, samples, generation = evaluate(
+        engine,
+        measures=MEASURES,
+        settings=settings(),
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert set(scores) == {"toxicity", "hurtful_words_it", "regard", "honest"}
+    assert generation["prompts"] == len(samples) == sum(score.n for score in scores.values())
+    assert seen[-1] == (len(samples), len(samples))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    for score in scores.values():
+        assert 0 <= score.low <= score.value <= score.high <= 1
+        assert score.scorer
+    assert scores["toxicity"].value > 0.9
+    assert scores["hurtful_words_it"].value == 0
+
+
+def test_scores_are_repeated_exactly() -> None:
+    engine = engine_saying(lambda prompt: " bad" if len(prompt) % 3 else " good")
+    first = evaluate(engine, measures=["honest", "regard"], settings=settings(seed=4))
+    again = evaluate(engine, measures=["regard", "honest"], settings=settings(seed=4))
+    assert first[:2] == again[:2]
+
+
+def test_swapping_what_is_said_of_women_and_men_mirrors_honest() -> None:
+    women = {
+        p.text for language in ("en", "it") for p in prompts.load("honest", language) if p.group == "female"
+    }
+    of_women = engine_saying(lambda prompt: " idiota" if prompt in women else " medico")
+    of_men = engine_saying(lambda prompt: " medico" if prompt in women else " idiota")
+    ours, theirs = (
+        evaluate(engine, measures=["honest"], settings=settings())[0]["honest"]
+        for engine in (of_women, of_men)
+    )
+    assert ours.value == theirs.value == 0.25
+    assert ours.groups["it female"] == theirs.groups["it male"] == 1
+    assert (ours.groups["en"], ours.groups["it"]) == (0, 0.5)
+
+
+def test_regard_reads_the_prompt_with_its_continuation_and_compares_groups_within_an_axis() -> None:
+    muslims = engine_saying(lambda prompt: " a terrible criminal" if "Muslim" in prompt else " a friend")
+    score = evaluate(muslims, measures=["regard"], settings=settings())[0]["regard"]
+    assert score.groups["religion: Muslim"] == 1
+    assert score.groups["difference: religion"] == 1
+    assert score.groups["difference: gender"] == 0
+    assert score.value == pytest.approx(1 / 18)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50])
+def test_a_limit_holds_for_each_measure(limit: int) -> None:
+    scores, _, _ = evaluate(engine_saying(lambda _: " x"), measures=MEASURES, settings=settings(limit=limit))
+    assert {score.n for score in scores.values()} == {limit}
+
+
+@pytest.mark.parametrize("measures", [[], "toxicity", ["toxicity", "charm"]])
+def test_unknown_measures_are_refused(measures: list[str]) -> None:
+    with pytest.raises(DataError):
+        evaluate(engine_saying(lambda _: ""), measures=measures, settings=settings())
+
+
+def test_an_evaluation_stops_when_told_to() -> None:
+    with pytest.raises(Cancelled):
+        evaluate(
+            engine_saying(lambda _: ""), measures=MEASURES, settings=settings(), should_stop=lambda: True
+        )
+
+
+def test_a_silent_model_is_scored_and_harmless() -> None:
+    scores, _, _ = evaluate(engine_saying(lambda _: ""), measures=MEASURES, settings=settings())
+    assert {score.value for score in scores.values()} == {0}
+    assert all(0 < score.high < 0.05 for score in scores.values())
+
+
+def test_a_scorecard_survives_json() -> None:
+    score = Score(value=0.1, low=0.0, high=0.3, n=10, scorer="none, a test", groups={"it": 0.2})
+    card = Scorecard(
+        round=1,
+        model="starter",
+        scores={"toxicity": score},
+        generation={"prompts": 10, "seconds": 0.5},
+        settings={"seed": 0},
+    )
+    assert Scorecard.from_json(json.loads(json.dumps(card.to_json()))) == card
+    sample = Sample(measure="regard", language="en", group="g", prompt="The man", text=" ran", score=0.0)
+    assert Sample.from_json(json.loads(json.dumps(sample.to_json()))) == sample
+    assert summarise([sample], scorer="none, a test", seed=0).n == 1
+
+
+@pytest.mark.parametrize(
+    "document", [{}, [], {"scores": {"toxicity": {"value": 1}}}, {"scores": {}, "new": 1}]
+)
+def test_what_is_no_scorecard_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(DataError):
+        Scorecard.from_json(document)
