@@ -7,7 +7,7 @@ which wins over the defaults here. Nothing is repaired: what cannot hold is refu
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -24,6 +24,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+SectionType = TypeVar("SectionType", bound=Section)
+
+
 class ChatSettings(Section):
     """How replies are sampled."""
 
@@ -38,13 +41,19 @@ class ChatSettings(Section):
 class TrainingSettings(Section):
     """How a round is trained."""
 
-    steps: int | None = Field(None, ge=1, description="Optimiser steps; none: three passes over the rows, 10 to 200.")
-    batch_size: int = Field(4, ge=1, description="Rows a step. KTO needs at least 2, to estimate its KL term.")
+    steps: int | None = Field(
+        None, ge=1, description="Optimiser steps; none: three passes over the rows, 10 to 200."
+    )
+    batch_size: int = Field(
+        4, ge=1, description="Rows a step. KTO needs at least 2, to estimate its KL term."
+    )
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of the LoRA weights.")
     beta: float = Field(0.1, gt=0, description="How strongly the policy is held to the reference.")
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA matrices.")
     lora_alpha: int = Field(32, ge=1, description="LoRA scale: alpha / rank multiplies the update.")
-    max_length: int = Field(1024, ge=32, description="Rows longer than this many tokens are left out, and counted.")
+    max_length: int = Field(
+        1024, ge=32, description="Rows longer than this many tokens are left out, and counted."
+    )
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of prompts held out to measure the round.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the matrix products; auto: bf16 where the hardware has it."
@@ -114,6 +123,33 @@ def load(data: Path | None = None, **arguments: Any) -> Settings:
         raise SettingsError(_explain(error, file)) from error
 
 
+def override(section: SectionType, name: str, values: dict[str, Any]) -> SectionType:
+    """Return a section with those values that are not None; raise SettingsError naming a bad one."""
+    given = {key: value for key, value in values.items() if value is not None}
+    try:
+        return type(section).model_validate({**section.model_dump(), **given})
+    except ValidationError as error:
+        key, reason = _first(error)
+        raise SettingsError(f"The setting {name}.{key} cannot hold: {reason}.") from error
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment of worker processes: no hub, and an allocator that keeps its memory.
+
+    Returning freed memory to the system and faulting it in again takes a third of a training step
+    on CPU with glibc's defaults.
+    """
+    return {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_MMAP_THRESHOLD_": "8589934592",
+        "MALLOC_TRIM_THRESHOLD_": "17179869184",
+        "MALLOC_TOP_PAD_": "268435456",
+    }
+
+
 def _settings_reading(values: dict[str, Any]) -> type[Settings]:
     from pydantic_settings import InitSettingsSource
 
@@ -138,9 +174,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError, file: Path) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key, reason = _first(error)
     return (
-        f"The setting {key} cannot hold: {first['msg'].lower()}. "
+        f"The setting {key} cannot hold: {reason}. "
         f"Change the argument, the variable ALIGNCHAT_{key.upper().replace('.', '__')} or {file}."
     )
+
+
+def _first(error: ValidationError) -> tuple[str, str]:
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"].lower()

@@ -93,6 +93,13 @@ class FileLock:
         self._handle = handle
         return True
 
+    @property
+    def handle(self) -> int:
+        """The open file, to hand to a child process; the lock lives while any copy is open."""
+        if self._handle is None:
+            raise ValueError("the lock is not held")
+        return self._handle
+
     def release(self) -> None:
         """Give the lock back."""
         if self._handle is not None:

@@ -1,0 +1,74 @@
+"""Starts, watches and cancels the process that trains or evaluates a round. Knows no training.
+
+The lock is taken here and handed to the child as an open file, so that a round is running from the
+moment it is started until its worker's last breath, with no gap and no stored process id.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from alignchat.config import child_environment
+from alignchat.errors import RoundError
+from alignchat.files import FileLock
+from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
+
+
+def start(folder: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start a worker on a round's folder; raise RoundError if one is at it already."""
+    lock = FileLock(folder / LOCK_FILE)
+    if not lock.acquire():
+        raise RoundError(f"Round {int(folder.name)} is being worked on already; wait for it, or cancel it.")
+    try:
+        for name in (CANCEL_FILE, ERROR_FILE, PROGRESS_FILE):
+            (folder / name).unlink(missing_ok=True)
+        handle = lock.handle
+        with (folder / LOG_FILE).open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "alignchat.worker", str(folder), "--lock", str(handle), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[handle],
+                start_new_session=True,
+                cwd=Path(__file__).parent.parent,
+                env=child_environment(),
+            )
+    finally:
+        lock.release()
+
+
+def cancel(folder: Path) -> None:
+    """Ask a round's worker to stop at its next step."""
+    (folder / CANCEL_FILE).touch()
+
+
+def is_cancelled(folder: Path) -> bool:
+    """Tell whether the round's worker has been asked to stop."""
+    return (folder / CANCEL_FILE).exists()
+
+
+def adapter_loads(model: str, adapter: Path, sha256: str) -> bool:
+    """Try an adapter in a process of its own, since llama.cpp may crash on a bad one."""
+    command = [sys.executable, "-m", "alignchat.trial", model, str(adapter), sha256]
+    trial = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=child_environment(),
+        check=False,
+        timeout=600,
+    )
+    return trial.returncode == 0
+
+
+def log_tail(folder: Path, lines: int = 20) -> str:
+    """Return the end of the worker's log."""
+    path = folder / LOG_FILE
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 20_000))
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])

@@ -1,0 +1,192 @@
+"""llama.cpp in a few Python words: weights, contexts, samplers, adapters. The only file that imports it.
+
+Knows tokens and logits; knows neither conversations nor rounds. Nothing here is thread-safe: a
+context is driven by one thread at a time, which its owner sees to.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from alignchat.errors import AdapterError, ModelError
+
+PREFILL = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One token for a decoding step: its place in its sequence, and whether its logits are wanted."""
+
+    token: int
+    position: int
+    sequence: int
+    logits: bool
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]  # llama_cpp is untyped
+def _silence(_level: int, _text: bytes, _data: Any) -> None:
+    """Swallow llama.cpp's log, which would go to the terminal of whoever chats."""
+
+
+class Weights:
+    """A model's weights and vocabulary, mapped from its file once and shared by all contexts."""
+
+    def __init__(self, path: Path, *, gpu_layers: int = -1) -> None:
+        """Load the file; raise ModelError if llama.cpp refuses it."""
+        llama_cpp.llama_log_set(_silence, None)
+        llama_cpp.llama_backend_init()
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.n_gpu_layers = gpu_layers
+        self.path = path
+        self.handle = llama_cpp.llama_model_load_from_file(os.fsencode(path), parameters)
+        if not self.handle:
+            raise ModelError(f"llama.cpp cannot load {path}; the file may be damaged: download it again.")
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self.handle)
+        self.vocabulary_size: int = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
+        self._adapters: dict[Path, Any] = {}
+
+    def tokenize(self, text: str, *, add_special: bool, parse_control: bool) -> list[int]:
+        """Return token ids; `add_special` puts a BOS first where the vocabulary asks for one."""
+        content = text.encode("utf-8", "replace")
+        room = len(content) + 8
+        ids = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(
+            self._vocabulary, content, len(content), ids, room, add_special, parse_control
+        )
+        if count < 0:
+            raise ModelError("The text cannot be tokenised; it may be too long.")
+        return list(ids[:count])
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes a token stands for; control tokens give none."""
+        buffer = ctypes.create_string_buffer(256)
+        size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, 256, 0, False)
+        return buffer.raw[: max(size, 0)]
+
+    def is_end(self, token: int) -> bool:
+        """Tell whether the token ends a generation."""
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocabulary, token))
+
+    def adapter(self, path: Path) -> Any:
+        """Return llama.cpp's handle of the adapter at `path`, loaded once; raise AdapterError."""
+        if path not in self._adapters:
+            handle = llama_cpp.llama_adapter_lora_init(self.handle, os.fsencode(path))
+            # A broken file gives a NULL that is not None, and a crash at the first token.
+            if not handle or not ctypes.cast(handle, ctypes.c_void_p).value:
+                raise AdapterError(
+                    f"llama.cpp cannot load the adapter {path}; it may be damaged or made for another model."
+                )
+            self._adapters[path] = handle
+        return self._adapters[path]
+
+    def close(self) -> None:
+        """Free the weights and all adapters; contexts must be closed before."""
+        if self.handle:
+            llama_cpp.llama_model_free(self.handle)
+            self.handle = None
+            self._adapters.clear()
+
+
+class Context:
+    """Key-value memory for one or several sequences over shared weights."""
+
+    def __init__(
+        self, weights: Weights, *, length: int, sequences: int, unified: bool, threads: int | None = None
+    ) -> None:
+        """Reserve memory for `sequences` of `length` tokens each (together, if unified: `length` in all)."""
+        cores = threads or os.cpu_count() or 1
+        parameters = llama_cpp.llama_context_default_params()
+        parameters.n_ctx = length if unified else length * sequences
+        parameters.n_batch = parameters.n_ubatch = PREFILL
+        parameters.n_seq_max = sequences
+        parameters.kv_unified = unified
+        parameters.n_threads = parameters.n_threads_batch = cores
+        parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        parameters.no_perf = True
+        self.weights = weights
+        self.handle = llama_cpp.llama_init_from_model(weights.handle, parameters)
+        if not self.handle:
+            raise ModelError(
+                "There is not enough memory for this conversation length; set chat.context lower."
+            )
+        self._memory = llama_cpp.llama_get_memory(self.handle)
+        self._batch = llama_cpp.llama_batch_init(PREFILL, 0, 1)
+        self._adapter: Path | None = None
+
+    def use(self, adapter: Path | None) -> None:
+        """Decode with this adapter from now on; sequences begun with another one must not go on."""
+        if adapter == self._adapter:
+            return
+        handles = [self.weights.adapter(adapter)] if adapter else []
+        kind = llama_cpp.llama_adapter_lora_p_ctypes
+        array = (kind * max(len(handles), 1))(*[ctypes.cast(handle, kind) for handle in handles])
+        scales = (ctypes.c_float * 1)(1.0)
+        if llama_cpp.llama_set_adapters_lora(self.handle, array, len(handles), scales):
+            raise AdapterError(f"llama.cpp refuses the adapter {adapter}; it may be made for another model.")
+        self._adapter = adapter
+
+    def decode(self, entries: Sequence[Entry]) -> None:
+        """Run at most PREFILL tokens through the model; raise ModelError if memory is full."""
+        batch = self._batch
+        batch.n_tokens = len(entries)
+        for i, entry in enumerate(entries):
+            batch.token[i] = entry.token
+            batch.pos[i] = entry.position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = entry.sequence
+            batch.logits[i] = entry.logits
+        if llama_cpp.llama_decode(self.handle, batch):
+            raise ModelError("llama.cpp could not go on: the context is full. Start a new conversation.")
+
+    def logits(self, index: int) -> Any:
+        """Return the logits after batch entry `index`: a pointer to `vocabulary_size` float32."""
+        return llama_cpp.llama_get_logits_ith(self.handle, index)
+
+    def forget(self, sequence: int, position: int = 0) -> None:
+        """Drop a sequence's memory from `position` on."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self.handle:
+            llama_cpp.llama_batch_free(self._batch)
+            llama_cpp.llama_free(self.handle)
+            self.handle = None
+
+
+class Sampler:
+    """A chain that picks the next token: top-k, top-p, temperature, seeded draw; greedy at 0."""
+
+    def __init__(self, *, temperature: float, top_p: float, top_k: int, seed: int) -> None:
+        parameters = llama_cpp.llama_sampler_chain_default_params()
+        self._chain = llama_cpp.llama_sampler_chain_init(parameters)
+        for stage in _stages(temperature, top_p, top_k, seed):
+            llama_cpp.llama_sampler_chain_add(self._chain, stage)
+
+    def sample(self, context: Context, index: int) -> int:
+        """Pick a token from the logits after batch entry `index`."""
+        return int(llama_cpp.llama_sampler_sample(self._chain, context.handle, index))
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self._chain:
+            llama_cpp.llama_sampler_free(self._chain)
+            self._chain = None
+
+
+def _stages(temperature: float, top_p: float, top_k: int, seed: int) -> Iterable[Any]:
+    if temperature == 0:
+        return [llama_cpp.llama_sampler_init_greedy()]
+    stages = [llama_cpp.llama_sampler_init_top_k(top_k)] if top_k else []
+    if top_p < 1:
+        stages.append(llama_cpp.llama_sampler_init_top_p(top_p, 1))
+    return [
+        *stages,
+        llama_cpp.llama_sampler_init_temp(temperature),
+        llama_cpp.llama_sampler_init_dist(seed & 0xFFFFFFFF),
+    ]

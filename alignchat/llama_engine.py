@@ -1,0 +1,232 @@
+"""The engine on llama.cpp: one copy of the weights for the base model and for every round.
+
+Each slot keeps the tokens it has read and the adapter it read them with, so that going on with a
+conversation, or back to one, reads only what is new; memory made with one adapter never serves another.
+"""
+
+import codecs
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alignchat import batch
+from alignchat.catalog import Model
+from alignchat.engine import Adapter, Progress, Sampling, Stream
+from alignchat.errors import AdapterError, ModelError
+from alignchat.files import sha256
+from alignchat.llama import PREFILL, Context, Entry, Sampler, Weights
+from alignchat.template import segments
+from feedback_store import Message
+
+SLOTS = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class _Slot:
+    """One sequence of the context: which tokens its memory holds, and whose they are."""
+
+    number: int
+    adapter: Path | None = None
+    tokens: list[int] = field(default_factory=list)
+    busy: bool = False
+    used_at: int = 0
+
+    def shared(self, tokens: Sequence[int], adapter: Path | None) -> int:
+        """Return how many of `tokens` need not be read again."""
+        if adapter != self.adapter:
+            return 0
+        pairs = zip(self.tokens, tokens, strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(self.tokens), len(tokens)))
+
+
+class LlamaEngine:
+    """Replies and continuations from a GGUF model; safe to call from several threads."""
+
+    def __init__(
+        self, model: Model, *, context: int, sequences: int = 32, threads: int | None = None
+    ) -> None:
+        """Load `model`; `context` is the longest conversation in tokens, `sequences` the batch width."""
+        self.model = model
+        self._length = context
+        self._sequences = sequences
+        self._weights = Weights(model.path)
+        self._context = Context(
+            self._weights, length=context, sequences=SLOTS, unified=False, threads=threads
+        )
+        self._slots = [_Slot(number=i) for i in range(SLOTS)]
+        self._slot_free = threading.Condition()
+        self._decoding = threading.Lock()
+        self._clock = 0
+        self._verified: set[Adapter] = set()
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, *, adapter: Adapter | None = None
+    ) -> Stream:
+        """Reply to a conversation; raise ModelError if it is longer than the context."""
+        path = self._verify(adapter)
+        tokens = self.prompt_tokens(messages)
+        room = self._length - len(tokens)
+        if room < 1:
+            raise ModelError(
+                f"The conversation has {len(tokens)} tokens and the context holds {self._length}; "
+                "start a new conversation or set chat.context higher."
+            )
+        limit = min(sampling.max_tokens, room)
+        return Stream(lambda stream: self._reply(stream, tokens, sampling, limit, path))
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
+        """Return the token ids of a conversation as the model reads it before replying."""
+        model = self.model
+        stretches = segments(
+            model.template,
+            messages,
+            bos=model.bos,
+            eos=model.eos,
+            control_tokens=model.control_tokens,
+            add_generation_prompt=True,
+        )
+        return [
+            token
+            for text, parse_control in stretches
+            for token in self._weights.tokenize(text, add_special=False, parse_control=parse_control)
+        ]
+
+    def generate_many(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        adapter: Adapter | None = None,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        """Continue raw texts through a context of their own."""
+        return batch.generate(
+            self._weights,
+            prompts,
+            sampling,
+            sequences=self._sequences,
+            adapter=self._verify(adapter),
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+
+    def close(self) -> None:
+        """Free weights and memory."""
+        self._context.close()
+        self._weights.close()
+
+    def _verify(self, adapter: Adapter | None) -> Path | None:
+        if adapter is None:
+            return None
+        if adapter not in self._verified:
+            if not adapter.path.exists():
+                raise AdapterError(
+                    f"The adapter {adapter.path} is missing; resume its round to make it again."
+                )
+            if sha256(adapter.path) != adapter.sha256:
+                raise AdapterError(
+                    f"The adapter {adapter.path} is damaged; resume its round to make it again."
+                )
+            self._verified.add(adapter)
+        return adapter.path
+
+    def _reply(
+        self, stream: Stream, tokens: list[int], sampling: Sampling, limit: int, adapter: Path | None
+    ) -> Generator[str, None, None]:
+        sampler = Sampler(
+            temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, seed=sampling.seed
+        )
+        text = _Text(self.model.stop + sampling.stop)
+        try:
+            with self._slot(tokens, adapter) as slot:
+                yield from self._read(slot, tokens[:-1])
+                token = tokens[-1]
+                while stream.tokens < limit:
+                    token = self._next(slot, token, sampler)
+                    stream.tokens += 1
+                    if self._weights.is_end(token):
+                        stream.stop_reason = "end"
+                        break
+                    yield text.add(self._weights.piece(token))
+                    if text.stopped:
+                        stream.stop_reason = "end"
+                        break
+                else:
+                    stream.stop_reason = "length"
+                yield text.rest()
+        finally:
+            sampler.close()
+
+    @contextmanager
+    def _slot(self, tokens: Sequence[int], adapter: Path | None) -> Iterator[_Slot]:
+        """Take the free slot that already holds most of `tokens`, else the one unused longest."""
+        with self._slot_free:
+            self._slot_free.wait_for(lambda: not all(slot.busy for slot in self._slots))
+            free = [slot for slot in self._slots if not slot.busy]
+            slot = max(free, key=lambda s: (s.shared(tokens, adapter), -s.used_at))
+            slot.busy = True
+            self._clock += 1
+            slot.used_at = self._clock
+        try:
+            kept = min(slot.shared(tokens, adapter), len(tokens) - 1)
+            with self._decoding:
+                self._context.forget(slot.number, kept)
+            slot.tokens = slot.tokens[:kept]
+            slot.adapter = adapter
+            yield slot
+        finally:
+            with self._slot_free:
+                slot.busy = False
+                self._slot_free.notify()
+
+    def _read(self, slot: _Slot, tokens: Sequence[int]) -> Iterator[str]:
+        """Read the prompt in parts, giving way to other replies and to a stop between them."""
+        while len(slot.tokens) < len(tokens):
+            part = tokens[len(slot.tokens) : len(slot.tokens) + PREFILL]
+            with self._decoding:
+                self._decode(slot, part, logits=False)
+            yield ""
+
+    def _next(self, slot: _Slot, token: int, sampler: Sampler) -> int:
+        with self._decoding:
+            self._decode(slot, [token], logits=True)
+            return sampler.sample(self._context, 0)
+
+    def _decode(self, slot: _Slot, tokens: Sequence[int], *, logits: bool) -> None:
+        start = len(slot.tokens)
+        self._context.use(slot.adapter)
+        self._context.decode([Entry(t, start + i, slot.number, logits) for i, t in enumerate(tokens)])
+        slot.tokens.extend(tokens)
+
+
+class _Text:
+    """Bytes to text: whole characters only, and nothing that may turn out to be a stop string."""
+
+    def __init__(self, stop: tuple[str, ...]) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._stop = stop
+        self._held = ""
+        self.stopped = False
+
+    def add(self, piece: bytes) -> str:
+        """Take a piece; return what can be shown now."""
+        self._held += self._decoder.decode(piece)
+        ends = [self._held.find(mark) for mark in self._stop if mark in self._held]
+        if ends:
+            self.stopped = True
+            self._held = self._held[: min(ends)]
+            return self.rest()
+        keep = max((self._tail(mark) for mark in self._stop), default=0)
+        shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        return shown
+
+    def rest(self) -> str:
+        """Return what was held back."""
+        shown, self._held = self._held, ""
+        return shown
+
+    def _tail(self, mark: str) -> int:
+        return next((n for n in range(len(mark) - 1, 0, -1) if self._held.endswith(mark[:n])), 0)

@@ -1,0 +1,346 @@
+"""The application: chat, say what is good, retrain, measure, talk to the result.
+
+The browser, the command line and scripts all call this one object. It holds no state of a user's;
+what it knows is in the data folder. It knows no screen, and starts training without importing it.
+"""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from subprocess import Popen
+from typing import Any, Literal
+
+from alignchat import catalog, dataset, jobs, reports
+from alignchat.chat import Chat, Reply, Turn, Voice
+from alignchat.config import Method, Settings, override
+from alignchat.engine import Engine
+from alignchat.errors import AdapterError, DataError, RoundError, SettingsError
+from alignchat.evaluation.scorecard import Scorecard
+from alignchat.files import sha256, write_json
+from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, Round, Rounds, Status
+from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict, exchange
+
+ExportFormat = Literal["peft", "gguf-lora", "gguf"]
+
+
+class Loop:
+    """One data folder and one model; safe to call from several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: FeedbackStore,
+        model: catalog.Model,
+        make_engine: Callable[[], Engine],
+    ) -> None:
+        """Use `Loop.open`; this takes parts that are open already."""
+        self.settings = settings
+        self.model = model
+        self.rounds = Rounds(settings.data / "rounds" / model.name)
+        self._store = store
+        self._make_engine = make_engine
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
+        self._start_lock = threading.Lock()
+        self._worker: Popen[bytes] | None = None
+        self._chat = Chat(store, settings.chat, lambda: self.engine)
+        if 0 not in self.rounds.numbers():
+            with self.rounds.create(self._record(0, parent=None, method=None)):
+                pass
+
+    @classmethod
+    def open(cls, settings: Settings, make_engine: Callable[[], Engine] | None = None) -> "Loop":
+        """Open a data folder; raise one of `errors.EXPECTED` if it or the model cannot be used."""
+        model = catalog.find(settings.model)
+        _require_writable(settings.data)
+        store = FeedbackStore.open(settings.data / "feedback")
+        return cls(settings, store, model, make_engine or (lambda: _llama_engine(model, settings)))
+
+    def __enter__(self) -> "Loop":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back files and memory; a running round goes on by itself."""
+        if self._engine:
+            self._engine.close()
+        self._store.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made at its first use."""
+        with self._engine_lock:
+            if self._engine is None:
+                self._engine = self._make_engine()
+            return self._engine
+
+    # Chat
+
+    def reply(
+        self,
+        conversation_id: str | None,
+        text: str,
+        *,
+        round: int | None = None,
+        annotator: str = "local",
+        **sampling: Any,
+    ) -> Iterator[Reply]:
+        """Reply to `text` in a conversation (a new one if None), yielding the reply as it grows.
+
+        `round` None means the active one; `sampling` are fields of `engine.Sampling`. Closing the
+        iterator stops the model; what has come is kept.
+        """
+        return self._chat.reply(self._voice(round), conversation_id, text, annotator, sampling)
+
+    def again(
+        self, completion_id: str, *, round: int | None = None, annotator: str = "local", **sampling: Any
+    ) -> Iterator[Reply]:
+        """Reply once more to what a completion replied to; the earlier one stays, unjudged by this."""
+        return self._chat.again(self._voice(round), completion_id, annotator, sampling)
+
+    def compare(
+        self,
+        text: str,
+        *,
+        left: int | None = None,
+        right: int | None = None,
+        annotator: str = "local",
+        **sampling: Any,
+    ) -> Iterator[list[Reply | None]]:
+        """Reply twice to one prompt, side by side; a side's round None means the active one."""
+        return self._chat.compare([self._voice(left), self._voice(right)], text, annotator, sampling)
+
+    def conversations(self) -> list[Conversation]:
+        """Return all conversations, the newest first."""
+        return self._store.conversations()[::-1]
+
+    def turns(self, conversation_id: str) -> list[Turn]:
+        """Return a conversation's messages in order, with the thumbs its replies got."""
+        return self._chat.turns(conversation_id)
+
+    # Feedback
+
+    def rate(self, completion_id: str, up: bool | None, *, annotator: str = "local") -> None:
+        """Set one's thumb on a completion, up or down; None takes it back."""
+        self._store.completion(completion_id)
+        if up is not None:
+            self._store.add(Thumb(completion_id=completion_id, up=up, annotator=annotator))
+            return
+        for thumb in self._store.thumbs(completion_id=completion_id, annotator=annotator):
+            self._store.retract(thumb.id)
+
+    def choose(
+        self, left_id: str, right_id: str, verdict: Verdict, *, blind: bool = False, annotator: str = "local"
+    ) -> Choice:
+        """Say which of two replies to one prompt is better: left, right, tie or both_bad."""
+        left, right = self._store.completion(left_id), self._store.completion(right_id)
+        if left.id == right.id or left.prompt != right.prompt:
+            raise DataError("A choice is between two replies to the same prompt; compare them first.")
+        choice = Choice(left_id=left_id, right_id=right_id, verdict=verdict, blind=blind, annotator=annotator)
+        self._store.add(choice)
+        return choice
+
+    def feedback_stats(self) -> dict[str, int]:
+        """Count what was said so far."""
+        thumbs, choices = self._store.thumbs(), self._store.choices()
+        return {
+            "conversations": len(self._store.conversations()),
+            "completions": len(self._store.completions()),
+            "up": sum(thumb.up for thumb in thumbs),
+            "down": sum(not thumb.up for thumb in thumbs),
+            "choices": len(choices),
+            "pairs": sum(choice.chosen_id is not None for choice in choices),
+            "both_bad": sum(choice.verdict == "both_bad" for choice in choices),
+            "edits": len(self._store.edits()),
+        }
+
+    def import_feedback(self, path: Path) -> dict[str, Any]:
+        """Import rows in TRL's shapes, all of them or none."""
+        return asdict(exchange.import_rows(self._store, path))
+
+    def export_feedback(self, path: Path, format: Method) -> dict[str, Any]:
+        """Export the current feedback as rows in TRL's shape for a method."""
+        return asdict(exchange.export_rows(self._store, path, format=format))
+
+    def preview(self, method: Method) -> dict[str, Any]:
+        """Return the manifest of what a round would be trained on now."""
+        return self._dataset(method).manifest()
+
+    # Rounds
+
+    def start_round(self, method: Method, *, steps: int | None = None, parent: int | None = None) -> int:
+        """Freeze the feedback into a new round, start its worker, and return its number.
+
+        `parent` is the round to go on from; None and 0 mean the base. Raise DataError if the feedback is
+        not enough, RoundError if a round is running.
+        """
+        with self._start_lock:
+            busy = self.rounds.running()
+            if busy is not None:
+                raise RoundError(
+                    f"Round {busy} is still running; wait for it, or cancel it, then start the next."
+                )
+            rows = self._dataset(method)
+            dataset.require_trainable(rows)
+            if parent:
+                self.rounds.adapter(parent)
+            number = self.rounds.next_number()
+            record = self._record(number, parent=parent or 0, method=method, rows=rows, steps=steps)
+            with self.rounds.create(record) as folder:
+                dataset.save(rows, folder)
+            self._start(number)
+            return number
+
+    def cancel_round(self, number: int) -> None:
+        """Ask a running round to stop; it keeps a checkpoint."""
+        self._require(number, "running")
+        jobs.cancel(self.rounds.folder(number))
+
+    def resume_round(self, number: int) -> None:
+        """Go on with a round that was cancelled, interrupted or failed."""
+        self._require(number, "cancelled", "interrupted", "failed")
+        self._start(number)
+
+    def wait(
+        self, number: int, on_change: Callable[[reports.RoundReport], None] | None = None
+    ) -> reports.RoundReport:
+        """Return when a round is no longer running, telling of its progress meanwhile."""
+        seen = None
+        pause = threading.Event()
+        while True:
+            now = self.round(number)
+            if on_change and now != seen:
+                on_change(now)
+            if now.status != "running":
+                return now
+            seen = now
+            pause.wait(0.2)
+
+    def round(self, number: int) -> reports.RoundReport:
+        """Return how a round stands."""
+        return reports.report(self.rounds, number)
+
+    def list_rounds(self) -> list[reports.RoundReport]:
+        """Return how all rounds stand, the base first."""
+        return [self.round(number) for number in self.rounds.numbers()]
+
+    def steps(self, number: int) -> list[dict[str, float]]:
+        """Return the training metrics of a round, a step each."""
+        return reports.steps(self.rounds.folder(number))
+
+    def activate(self, number: int) -> None:
+        """Let the chat use a round, after trying its adapter in a process of its own."""
+        adapter = self.rounds.adapter(number)
+        if adapter and not jobs.adapter_loads(self.settings.model, adapter.path, adapter.sha256):
+            raise AdapterError(
+                f"The adapter of round {number} does not load, so the chat stays as it is; resume the round."
+            )
+        self.rounds.activate(number)
+
+    def talkable(self) -> list[int]:
+        """Return the rounds that can be chatted with, the base first."""
+        return [number for number in self.rounds.numbers() if self.rounds.has_adapter(number)]
+
+    def export_round(self, number: int, format: ExportFormat, out: Path) -> dict[str, str]:
+        """Copy a round's adapter out as a PEFT folder or a GGUF, or merged into a whole model."""
+        adapter = self.rounds.adapter(number)
+        if adapter is None:
+            raise RoundError(f"Round 0 is the base model and has no adapter; its file is {self.model.path}.")
+        if out.exists():
+            raise RoundError(f"{out} is there already; give another --out, nothing was written.")
+        if format == "gguf":
+            from alignchat.conversion import merge_to_gguf
+
+            return {"path": str(out), "sha256": merge_to_gguf(adapter.path, self.model.path, out)}
+        if format == "gguf-lora":
+            shutil.copyfile(adapter.path, out)
+            return {"path": str(out), "sha256": sha256(out)}
+        shutil.copytree(self.rounds.folder(number) / ADAPTER_FOLDER, out)
+        return {"path": str(out), "sha256": sha256(out / "adapter_model.safetensors")}
+
+    # Scores
+
+    def evaluate(self, number: int, *, measures: Sequence[str] = (), limit: int | None = None) -> None:
+        """Start scoring a round that has an adapter, or the base; `wait` for it, then see `scorecard`."""
+        if not self.rounds.has_adapter(number):
+            raise RoundError(f"Round {number} has no adapter yet; wait for it, or resume it.")
+        asked = {"measures": measures or None, "limit": limit}
+        settings = override(self.settings.evaluation, "evaluation", asked)
+        write_json(self.rounds.folder(number) / EVALUATION_FILE, settings.model_dump())
+        self._start(number, "--evaluate")
+
+    def scorecard(self, number: int) -> Scorecard | None:
+        """Return a round's scores, if it has any."""
+        return reports.scorecard(self.rounds.folder(number))
+
+    def scorecards(self) -> list[Scorecard]:
+        """Return the scores of all rounds that have any, the base first."""
+        cards = [self.scorecard(number) for number in self.rounds.numbers()]
+        return [card for card in cards if card is not None]
+
+    def _start(self, number: int, *arguments: str) -> None:
+        if self._worker:
+            self._worker.poll()  # Collects the exit status of the last one, which else stays a zombie.
+        self._worker = jobs.start(self.rounds.folder(number), arguments)
+
+    def _voice(self, round: int | None) -> Voice:
+        number = self.rounds.active() if round is None else round
+        return Voice(model=self.model.name, round=number, adapter=self.rounds.adapter(number))
+
+    def _dataset(self, method: Method) -> dataset.Dataset:
+        earlier = [dataset.load(self.rounds.folder(number)) for number in self.rounds.numbers() if number]
+        trained = {row.prompt for rows in earlier for row in rows.train}
+        share = self.settings.training.test_share
+        return dataset.build(self._store, method, test_share=share, trained=trained)
+
+    def _record(
+        self,
+        number: int,
+        *,
+        parent: int | None,
+        method: Method | None,
+        rows: dataset.Dataset | None = None,
+        steps: int | None = None,
+    ) -> Round:
+        return Round(
+            number=number,
+            parent=parent,
+            method=method,
+            model=self.model.name,
+            model_path=str(self.model.path),
+            model_sha256=self.model.sha256,
+            dataset_sha256=rows.sha256 if rows else None,
+            settings={
+                "training": override(self.settings.training, "training", {"steps": steps}).model_dump(),
+                "evaluation": self.settings.evaluation.model_dump(),
+            },
+        )
+
+    def _require(self, number: int, *wanted: Status) -> None:
+        status = self.rounds.status(number)
+        if status not in wanted:
+            raise RoundError(
+                f"Round {number} is {status}; this works on a round that is {' or '.join(wanted)}."
+            )
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {folder} cannot be written ({error.strerror}); choose another with --data."
+        ) from error
+
+
+def _llama_engine(model: catalog.Model, settings: Settings) -> Engine:
+    from alignchat.llama_engine import LlamaEngine
+
+    return LlamaEngine(model, context=settings.chat.context, sequences=settings.evaluation.batch_size)

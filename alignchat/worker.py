@@ -1,0 +1,221 @@
+"""One round, from frozen rows to scores: `python -m alignchat.worker ROUND_FOLDER [--evaluate]`.
+
+Everything it needs is in the folder; it never opens the feedback store and reads no settings but the
+round's own. Each phase is left out if its last-written file is there, so the same command resumes.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from alignchat import catalog, dataset, jobs
+from alignchat.config import EvaluationSettings, TrainingSettings
+from alignchat.engine import Adapter
+from alignchat.errors import EXPECTED, AdapterError, Cancelled, ModelError
+from alignchat.evaluation.scorecard import Sample, Score, Scorecard
+from alignchat.files import FileLock, read_json, write_bytes, write_json
+from alignchat.reports import Progress, scorecard
+from alignchat.rounds import (
+    ADAPTER_FILE,
+    ADAPTER_FOLDER,
+    ADAPTER_GGUF,
+    ERROR_FILE,
+    EVALUATION_FILE,
+    LOCK_FILE,
+    PROGRESS_FILE,
+    SAMPLES_FILE,
+    SCORECARD_FILE,
+    STEPS_FILE,
+    TRAIN_FILE,
+    Round,
+    Rounds,
+    read_round,
+)
+
+
+class Worker:
+    """The work on one round's folder, phase by phase."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rounds = Rounds(folder.parent)
+        self.record = read_round(folder)
+        self.model = self._model(self.record)
+
+    def run(self) -> None:
+        """Train, write the adapter, try it, and score the base and the round."""
+        settings = EvaluationSettings.model_validate(self.record.settings["evaluation"])
+        if not (self.folder / TRAIN_FILE).exists():
+            self._train()
+        if not (self.folder / ADAPTER_FILE).exists():
+            self._convert()
+        for number in (0, self.record.number):
+            card = scorecard(self.rounds.folder(number))
+            if card is None or not _alike(card, settings) or not set(settings.measures) <= set(card.scores):
+                self.evaluate(number, settings)
+
+    def evaluate(self, number: int, settings: EvaluationSettings) -> None:
+        """Score a round of this model, the base included, and publish its samples and scorecard."""
+        from alignchat.evaluation.run import evaluate
+        from alignchat.llama_engine import LlamaEngine
+
+        phase = "scoring the base model" if number == 0 else f"scoring round {number}"
+        engine = LlamaEngine(self.model, context=256, sequences=settings.batch_size)
+        try:
+            scores, samples, generation = evaluate(
+                engine,
+                measures=settings.measures,
+                settings=settings,
+                adapter=self.rounds.adapter(number),
+                on_progress=lambda done, total: self._progress(phase, done, total),
+                should_stop=self._should_stop,
+            )
+        finally:
+            engine.close()
+        self._publish_scores(number, settings, scores, samples, generation)
+
+    def _model(self, record: Round) -> catalog.Model:
+        model = catalog.find(record.model if record.model == catalog.STARTER else record.model_path)
+        if model.sha256 != record.model_sha256:
+            raise ModelError(
+                f"{model.path} is no longer the file this round began with; put that file back and resume."
+            )
+        return model
+
+    def _train(self) -> None:
+        from alignchat.training.trainer import train
+
+        self._progress("loading the model", 0, 0)
+        rows = dataset.load(self.folder)
+        parent = self.record.parent
+        with (self.folder / STEPS_FILE).open("a", encoding="utf-8") as log:
+            summary = train(
+                model=self.model,
+                method=rows.method,
+                rows=rows.train,
+                test_rows=rows.test,
+                settings=TrainingSettings.model_validate(self.record.settings["training"]),
+                folder=self.folder,
+                parent_adapter=self.rounds.folder(parent) / ADAPTER_FOLDER if parent else None,
+                on_step=lambda step: self._step(log.write, log.flush, step),
+                should_stop=self._should_stop,
+            )
+        write_json(self.folder / TRAIN_FILE, asdict(summary))
+
+    def _step(self, write: Callable[[str], Any], flush: Callable[[], None], step: dict[str, float]) -> None:
+        write(json.dumps(step) + "\n")
+        flush()
+        done, total = int(step["step"]), int(step["steps"])
+        self._progress("training", done, total, loss=step["loss"], seconds_left=step["seconds_left"])
+
+    def _convert(self) -> None:
+        from alignchat.conversion import adapter_to_gguf
+
+        self._progress("writing the adapter", 0, 1)
+        path = self.folder / ADAPTER_GGUF
+        adapter = Adapter(
+            path=path, sha256=adapter_to_gguf(self.folder / ADAPTER_FOLDER, self.model.path, path)
+        )
+        if not jobs.adapter_loads(str(self.model.path), adapter.path, adapter.sha256):
+            raise AdapterError(
+                "The trained adapter does not load in llama.cpp; resume the round to write it again."
+            )
+        write_json(self.folder / ADAPTER_FILE, {"sha256": adapter.sha256, "bytes": path.stat().st_size})
+
+    def _publish_scores(
+        self,
+        number: int,
+        settings: EvaluationSettings,
+        scores: Mapping[str, Score],
+        samples: Sequence[Sample],
+        generation: Mapping[str, float],
+    ) -> None:
+        """Put new scores beside those of other measures, if these were made with the same settings."""
+        folder = self.rounds.folder(number)
+        card = scorecard(folder)
+        if card and _alike(card, settings):
+            samples = [*(s for s in _samples(folder) if s.measure not in scores), *samples]
+            scores = {**card.scores, **scores}
+        lines = [json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples]
+        write_bytes(folder / SAMPLES_FILE, "".join(lines).encode("utf-8", "surrogatepass"))
+        new = Scorecard(
+            round=number,
+            model=self.model.name,
+            scores=scores,
+            generation=generation,
+            settings=settings.model_dump(mode="json"),
+        )
+        write_json(folder / SCORECARD_FILE, new.to_json())
+
+    def _progress(self, phase: str, done: int, total: int, **facts: float) -> None:
+        write_json(
+            self.folder / PROGRESS_FILE, asdict(Progress(phase=phase, done=done, total=total, **facts))
+        )
+
+    def _should_stop(self) -> bool:
+        return jobs.is_cancelled(self.folder)
+
+
+def _alike(card: Scorecard, settings: EvaluationSettings) -> bool:
+    """Tell whether a card's scores were made as these settings ask, whichever measures they are."""
+    wanted = settings.model_dump(mode="json")
+    return {**card.settings, "measures": None} == {**wanted, "measures": None}
+
+
+def _samples(folder: Path) -> list[Sample]:
+    lines = (folder / SAMPLES_FILE).read_text("utf-8", "surrogatepass").split("\n")
+    return [Sample.from_json(json.loads(line)) for line in lines if line]
+
+
+def main() -> int:
+    """Work on the folder named on the command line; leave one sentence there if it fails."""
+    parser = argparse.ArgumentParser(prog="python -m alignchat.worker")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lock", type=int, help="the open lock file handed down by the parent")
+    parser.add_argument("--evaluate", action="store_true", help="only score, as evaluation.json asks")
+    options = parser.parse_args()
+    lock = FileLock(options.folder / LOCK_FILE)
+    if options.lock is None and not lock.acquire():
+        print("another worker has this folder", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: jobs.cancel(options.folder))
+    os.nice(5)
+    try:
+        worker = Worker(options.folder)
+        if options.evaluate:
+            asked = EvaluationSettings.model_validate(read_json(options.folder / EVALUATION_FILE))
+            worker.evaluate(worker.record.number, asked)
+        else:
+            worker.run()
+    except Cancelled as stop:
+        print(stop, file=sys.stderr)
+        return 0
+    except EXPECTED as error:
+        return _fail(options.folder, str(error))
+    except MemoryError:
+        return _fail(
+            options.folder, "The machine ran out of memory; set training.batch_size lower and resume."
+        )
+    except Exception as error:  # The outer edge: the person gets a sentence, the log gets the rest.
+        traceback.print_exc()
+        return _fail(
+            options.folder, f"The round failed unexpectedly ({error}); worker.log in its folder tells more."
+        )
+    return 0
+
+
+def _fail(folder: Path, sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    write_json(folder / ERROR_FILE, {"error": sentence})
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
