@@ -1,0 +1,43 @@
+# make run | test | lint | bench. Everything is installed into .venv; PYTHON chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint bench install install-test browser clean
+
+run: install
+	$(BIN)/python app.py $(ARGS)
+
+test: install-test browser
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install-test
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+install: .venv/installed
+
+install-test: .venv/installed-test
+
+.venv/installed: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --requirement requirements.txt
+	touch $@
+
+.venv/installed-test: .venv/installed tests/requirements.txt
+	$(BIN)/python -m pip install --requirement tests/requirements.txt
+	touch $@
+
+# Debian's Chromium where we may install it, else Playwright's own; without either the browser tests are skipped.
+browser: install-test
+	@command -v chromium >/dev/null \
+	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } \
+	  || $(BIN)/playwright install chromium \
+	  || echo "No browser could be installed: the browser tests will be skipped." >&2
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
