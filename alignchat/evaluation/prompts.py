@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROBES = Path(__file__).parent / "probes"
-NAME = "own probes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
