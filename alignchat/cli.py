@@ -16,24 +16,22 @@ from alignchat import config
 from alignchat.chat import Reply
 from alignchat.config import Method
 from alignchat.errors import EXPECTED, RoundError
-from alignchat.loop import ExportFormat, Loop
+from alignchat.loop import VERDICTS, ExportFormat, Loop
 from alignchat.reports import RoundReport
-from feedback_store import Verdict
 
-Command = Callable[[Loop, argparse.Namespace], Any]
+Command = Callable[[config.Settings, argparse.Namespace], Any]
+LoopCommand = Callable[[Loop, argparse.Namespace], Any]
 MEASURES = ("toxicity", "regard", "honest")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
+    run: Command = options.run
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # stdout is a text stream here
     try:
         settings = config.load(options.data, **({"model": options.model} if options.model else {}))
-        if options.run is serve:
-            return serve(settings)
-        with Loop.open(settings) as loop:
-            value = options.run(loop, options)
+        value = run(settings, options)
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
@@ -146,11 +144,11 @@ def evaluate(loop: Loop, options: argparse.Namespace) -> Any:
     return card and card.to_json()
 
 
-def serve(settings: config.Settings) -> int:
-    """Open the app in the browser."""
+def serve(settings: config.Settings, _: argparse.Namespace) -> Any:
+    """Open the app's page for browsers."""
     from alignchat.ui.server import serve as run
 
-    return run(settings, open_browser=False)
+    sys.exit(run(settings, open_browser=False))
 
 
 def _waited(loop: Loop, number: int) -> dict[str, Any]:
@@ -226,7 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--round", type=int, required=True, metavar="N")
     asked.add_argument("--measures", type=_measures, default=(), help="of " + ",".join(MEASURES))
     asked.add_argument("--limit", type=_positive, help="at most so many prompts a measure")
-    _command(commands, "serve", serve)
+    _bare_command(commands, "serve", serve)
     return parser
 
 
@@ -247,7 +245,7 @@ def _talking(commands: Any) -> None:
     asked = _command(commands, "choose", choose)
     asked.add_argument("left_id")
     asked.add_argument("right_id")
-    asked.add_argument("verdict", choices=get_args(Verdict))
+    asked.add_argument("verdict", choices=VERDICTS)
 
 
 def _feedback(commands: Any) -> None:
@@ -288,7 +286,16 @@ def _group(commands: Any, name: str, text: str) -> Any:
     return commands.add_parser(name, help=text).add_subparsers(required=True, metavar="COMMAND")
 
 
-def _command(commands: Any, name: str, run: Callable[..., Any]) -> argparse.ArgumentParser:
+def _command(commands: Any, name: str, run: LoopCommand) -> argparse.ArgumentParser:
+    def with_loop(settings: config.Settings, options: argparse.Namespace) -> Any:
+        with Loop.open(settings) as loop:
+            return run(loop, options)
+
+    with_loop.__doc__ = run.__doc__
+    return _bare_command(commands, name, with_loop)
+
+
+def _bare_command(commands: Any, name: str, run: Command) -> argparse.ArgumentParser:
     text = (run.__doc__ or "").rstrip(".")
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("--model", help="a model's name, or the path of a GGUF file")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from alignchat import catalog, dataset, jobs, reports
 from alignchat.chat import Chat, Reply, Turn, Voice
@@ -24,6 +24,7 @@ from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, Round, Rounds, Sta
 from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict, exchange
 
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class Loop:

@@ -1,0 +1,72 @@
+"""Files that are whole or absent, and locks that die with their holder."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alignchat.files import FileLock, is_locked, publish_folder, read_json, sha256, write_bytes, write_json
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    value = {"text": "perché \ud800 \u2028", "number": 1.5, "none": None}
+    write_json(tmp_path / "new" / "a.json", value)
+    assert read_json(tmp_path / "new" / "a.json") == value
+
+
+def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert read_json(tmp_path / "a.json") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_checksum_is_that_of_the_bytes(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"abc")
+    assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
+
+
+def test_a_folder_whose_filling_fails_is_not_there(tmp_path: Path) -> None:
+    def fill_half() -> None:
+        with publish_folder(tmp_path / "round") as folder:
+            (folder / "half").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fill_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_published_folder_replaces_the_one_before(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with publish_folder(tmp_path / "round") as folder:
+            (folder / name).write_text("x")
+    assert [path.name for path in (tmp_path / "round").iterdir()] == ["two"]
+
+
+def test_a_lock_is_seen_by_others_and_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    lock = FileLock(path)
+    assert lock.acquire()
+    assert is_locked(path)
+    assert not FileLock(path).acquire()
+    lock.release()
+    assert not is_locked(path)
+
+
+def test_a_lock_handed_to_a_child_lives_as_long_as_the_child(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    assert lock.acquire()
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=[lock.handle]
+    )
+    lock.release()
+    assert is_locked(tmp_path / "lock")
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    assert not is_locked(tmp_path / "lock")
