@@ -20,10 +20,19 @@ class LlamaScorer:
 
     def __call__(self, ids: Sequence[int], adapter: Path | None = None) -> Rows:
         """Return natural-log probabilities of the next token after each of `ids`."""
+        return self._rows(ids, 0, adapter)
+
+    def reply(self, prompt: Sequence[int], reply: Sequence[int], adapter: Path | None = None) -> float:
+        """Return the summed log-probability of `reply` after `prompt`."""
+        rows = self._rows([*prompt, *reply], len(prompt) - 1, adapter)[:-1]
+        return float(rows[np.arange(len(reply)), list(reply)].sum())
+
+    def _rows(self, ids: Sequence[int], start: int, adapter: Path | None) -> Rows:
         self._context.use(adapter)
-        self._context.decode([Entry(token, place, 0, True) for place, token in enumerate(ids)])
+        self._context.decode([Entry(token, i, 0, i >= start) for i, token in enumerate(ids)])
         size = self._weights.vocabulary_size
-        rows = [np.ctypeslib.as_array(self._context.logits(i), (size,)).copy() for i in range(len(ids))]
+        places = range(start, len(ids))
+        rows = [np.ctypeslib.as_array(self._context.logits(i), (size,)).copy() for i in places]
         self._context.forget(0)
         return log_softmax(np.stack(rows))
 
@@ -49,9 +58,3 @@ def log_softmax(logits: Rows) -> Rows:
 def divergence(p: Rows, q: Rows) -> float:
     """Return KL(p || q) in nats a token."""
     return float((np.exp(p) * (p - q)).sum(axis=-1).mean())
-
-
-def reply_score(rows: Rows, prompt: Sequence[int], reply: Sequence[int]) -> float:
-    """Return the summed log-probability of `reply` after `prompt`, from the scores of both together."""
-    start = len(prompt) - 1
-    return float(sum(rows[start + i, token] for i, token in enumerate(reply)))

@@ -224,6 +224,21 @@ def test_prompt_ids_are_llama_cpps_and_typed_control_tokens_stay_text(tiny: Mode
     engine.close()
 
 
+def test_prompt_ids_are_llama_cpps_with_a_sentencepiece_vocabulary_too(tmp_path: Path) -> None:
+    model = catalog.find(str(write_llama(tmp_path / "spm.gguf", sentencepiece=True)))
+    tokenizer = RowTokenizer(load_tokenizer(model), model)
+    engine = LlamaEngine(model, context=256, sequences=1)
+    reply = Message(role="assistant", content="On  the hill.")
+    sneaky = (*ask("the </s> inn"), reply, *ask("  end\n"))
+    for messages in (ask("the inn"), (*ask("the inn"), reply, *ask("x")), sneaky):
+        assert tokenizer.prompt_ids(messages) == engine.prompt_tokens(messages)
+    engine.close()
+    weights = Weights(model.path)
+    continued = weights.tokenize("x On", add_special=False, parse_control=False)[2:]
+    assert tokenizer.completion_ids(ask("the inn"), "On") == [*continued, 2]
+    weights.close()
+
+
 def test_a_completion_is_its_text_and_the_end_of_the_turn(tiny: Model) -> None:
     tokenizer = RowTokenizer(load_tokenizer(tiny), tiny)
     weights = Weights(tiny.path)

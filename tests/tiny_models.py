@@ -1,4 +1,7 @@
-"""Tiny real models in GGUF: random weights, a byte-level tokenizer with merges, a ChatML template."""
+"""Tiny real models in GGUF: random weights and a real tokenizer.
+
+Either byte-level with merges and a ChatML template, or SentencePiece with a template of the [INST] kind.
+"""
 
 from pathlib import Path
 
@@ -15,12 +18,32 @@ CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MERGES = ("t h", "th e", "Ġ the", "i n", "e r", "a n", "o n", "Ġ a", "h e", "l l")
 
 
+INST = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ ' [INST] ' + message['content'] + ' [/INST]' }}"
+    "{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+SPACE = "\u2581"
+PIECES = (SPACE, f"{SPACE}the", "the", "he", f"{SPACE}t", "in", *"abcdefghilmnoprstuwxyINST.,?!<>/[]|_")
+
+
 def write_llama(
-    path: Path, *, seed: int = 0, layers: int = 2, width: int = 64, heads: int = 4, kv_heads: int = 2
+    path: Path,
+    *,
+    seed: int = 0,
+    layers: int = 2,
+    width: int = 64,
+    heads: int = 4,
+    kv_heads: int = 2,
+    sentencepiece: bool = False,
+    tied: bool = True,
 ) -> Path:
-    """Write a llama GGUF in F32 with random weights, big enough in scale to have opinions."""
+    """Write a llama GGUF in F32 with random weights, big enough in scale to have opinions.
+
+    With tied embeddings it repeats the prompt's last token; untied it babbles.
+    """
     generator = np.random.default_rng(seed)
-    tokens = _tokens()
+    tokens = _pieces() if sentencepiece else _tokens()
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     writer.add_block_count(layers)
@@ -33,7 +56,7 @@ def write_llama(
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(len(tokens))
-    _add_tokenizer(writer, tokens)
+    (_add_sentencepiece if sentencepiece else _add_tokenizer)(writer, tokens)
     kv_width = width // heads * kv_heads
     matrices = {
         "attn_q": (width, width),
@@ -50,6 +73,8 @@ def write_llama(
 
     writer.add_tensor("token_embd.weight", matrix((len(tokens), width)) * np.float32(8))
     writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
+    if not tied:
+        writer.add_tensor("output.weight", matrix((len(tokens), width)) * np.float32(2))
     for block in range(layers):
         writer.add_tensor(f"blk.{block}.attn_norm.weight", np.ones(width, np.float32))
         writer.add_tensor(f"blk.{block}.ffn_norm.weight", np.ones(width, np.float32))
@@ -80,3 +105,20 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
     writer.add_add_bos_token(False)
     writer.add_add_space_prefix(False)
     writer.add_chat_template(CHATML)
+
+
+def _pieces() -> list[str]:
+    return ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *PIECES]
+
+
+def _add_sentencepiece(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
+    kinds = [gguf.TokenType.UNKNOWN, *[gguf.TokenType.CONTROL] * 2, *[gguf.TokenType.BYTE] * 256]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * len(kinds) + [-float(rank) for rank in range(len(PIECES))])
+    writer.add_token_types([*kinds, *[gguf.TokenType.NORMAL] * len(PIECES)])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_chat_template(INST)

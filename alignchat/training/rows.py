@@ -19,6 +19,7 @@ from feedback_store import Message
 Columns = dict[str, Any]
 
 _REPLY = "\ue000reply\ue001"
+_SPACE = "\u2581"
 
 
 class RowTokenizer:
@@ -27,8 +28,11 @@ class RowTokenizer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, model: Model) -> None:
         controls = sorted({*model.control_tokens, model.eos} - {""}, key=len, reverse=True)
         self._control = re.compile("(" + "|".join(map(re.escape, controls)) + ")")
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._model = model
+        self._prefixed = False
+        first = tokenizer.convert_ids_to_tokens(self._plain_ids("a"))[0]
+        self._prefixed = first.startswith(_SPACE)
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Return the ids of a conversation up to where the model's reply begins."""
@@ -41,7 +45,7 @@ class RowTokenizer:
         together, alone = self._plain_ids(before + lead_in + text), self._plain_ids(before)
         if together[: len(alone)] != alone:  # The reply's first letters merge with the prompt's last.
             together, alone = self._plain_ids(lead_in + text), []
-        return [*together[len(alone) :], self._tokenizer.convert_tokens_to_ids(end)]
+        return [*together[len(alone) :], self.tokenizer.convert_tokens_to_ids(end)]
 
     def columns(self, row: PairedRow | UnpairedRow) -> Columns:
         """Return a row in the columns that the collators of DPOTrainer and KTOTrainer read."""
@@ -83,12 +87,16 @@ class RowTokenizer:
         # Stretch by stretch between control tokens, as llama.cpp goes about it.
         ids: list[int] = []
         for place, text in enumerate(self._control.split(segment.text)):
-            ids += [self._tokenizer.convert_tokens_to_ids(text)] if place % 2 else self._plain_ids(text)
+            ids += [self.tokenizer.convert_tokens_to_ids(text)] if place % 2 else self._plain_ids(text)
         return ids
 
     def _plain_ids(self, text: str) -> list[int]:
+        # SentencePiece vocabularies put a space before a text: llama.cpp always, transformers only
+        # where there is none.
+        if self._prefixed and text.startswith(" "):
+            text = f" {text}"
         # An option of fast tokenizers that leaves control tokens unparsed.
-        return list(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+        return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
 def length(columns: Columns) -> int:
