@@ -108,10 +108,12 @@ def build(
 
 def require_trainable(dataset: Dataset) -> None:
     """Raise DataError with what is missing if a round could not learn from these rows."""
+    left_out = "".join(f" Left out: {n} ({reason})." for reason, n in dataset.removed.items())
     if dataset.method == "dpo":
         if not dataset.train:
             raise DataError(
                 "There are no pairs for DPO yet: compare two replies and choose the better one first."
+                + left_out
             )
         return
     up = sum(_count(row, True) for row in dataset.train)
@@ -120,7 +122,7 @@ def require_trainable(dataset: Dataset) -> None:
         missing = "liked" if not up else "disliked"
         raise DataError(
             f"KTO needs replies you like and replies you dislike, and there are {up} and {down}: "
-            f"mark at least one {missing} reply, then try again."
+            f"mark at least one {missing} reply, then try again." + left_out
         )
 
 
@@ -134,7 +136,7 @@ def load(folder: Path) -> Dataset:
     """Read back what `save` wrote; raise DataError if the rows are not those of the manifest."""
     manifest = read_json(folder / MANIFEST_FILE)
     sides: dict[str, list[Row]] = {"train": [], "test": []}
-    for line in (folder / ROWS_FILE).read_text("utf-8", "surrogatepass").splitlines():
+    for line in (folder / ROWS_FILE).read_text("utf-8", "surrogatepass").split("\n")[:-1]:
         value = json.loads(line)
         sides[value["side"]].append(_decode(value["row"]))
     dataset = Dataset(

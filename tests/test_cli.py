@@ -1,0 +1,198 @@
+"""The command line's contract: arguments, JSON, exit statuses, and one sentence for what goes wrong."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+
+from alignchat.cli import main
+from tests.tiny_models import write_llama
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_llama(tmp_path_factory.mktemp("model") / "tiny.gguf", tied=False)
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run a command with --json on a fresh data folder and a tiny model; return the document."""
+    monkeypatch.setenv("ALIGNCHAT_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("ALIGNCHAT_MODEL", str(model))
+    monkeypatch.setenv("ALIGNCHAT_EVALUATION__LIMIT", "2")
+    monkeypatch.setenv("ALIGNCHAT_CHAT__MAX_TOKENS", "8")
+    monkeypatch.setenv("ALIGNCHAT_CHAT__TEMPERATURE", "1")
+
+    def command(*arguments: object, status: int = 0) -> Any:
+        assert main([*map(str, arguments), "--json"]) == status
+        out = capsys.readouterr()
+        return json.loads(out.out) if status == 0 else out.err
+
+    return command
+
+
+def rated(run: Run, *thumbs: bool) -> None:
+    for i, up in enumerate(thumbs):
+        reply = run("chat", "--prompt", f"question {i}")
+        run("rate", reply["completion_id"], "up" if up else "down")
+
+
+def chosen(run: Run, verdict: str) -> dict[str, Any]:
+    both = run("compare", "--prompt", "hello")
+    choice = run("choose", both["left"]["completion_id"], both["right"]["completion_id"], verdict)
+    assert isinstance(choice, dict)
+    return choice
+
+
+def test_chat_gives_one_reply_with_its_facts(run: Run) -> None:
+    reply = run("chat", "--prompt", "hello", "--max-tokens", 4, "--temperature", 0, "--seed", 1)
+    assert {"completion_id", "text", "round", "tokens", "tokens_per_second"} <= set(reply)
+    assert (reply["round"], reply["tokens"]) == (0, 4)
+
+
+def test_the_same_seed_gives_the_same_reply(run: Run) -> None:
+    texts = {run("chat", "--prompt", "hello", "--seed", seed)["text"] for seed in (1, 1, 1, 2)}
+    assert len(texts) == 2
+
+
+def test_rating_and_choosing_are_acknowledged_and_counted(run: Run) -> None:
+    rated(run, True, False)
+    choice = chosen(run, "left")
+    assert (choice["verdict"], choice["chosen_id"]) == ("left", choice["left_id"])
+    stats = run("feedback", "stats")
+    assert (stats["up"], stats["down"], stats["pairs"], stats["completions"]) == (1, 1, 1, 4)
+
+
+def test_a_thumb_can_be_cleared(run: Run) -> None:
+    reply = run("chat", "--prompt", "hello")
+    run("rate", reply["completion_id"], "up")
+    assert run("rate", reply["completion_id"], "clear") == {
+        "completion_id": reply["completion_id"],
+        "up": None,
+    }
+    assert run("feedback", "stats")["up"] == 0
+
+
+@pytest.mark.parametrize("method", ["kto", "dpo"])
+def test_what_is_exported_and_imported_elsewhere_trains_on_the_same_rows(
+    run: Run, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated(run, True, False)
+    chosen(run, "right")
+    here = run("dataset", "preview", "--method", method)
+    run("feedback", "export", tmp_path / "rows.jsonl", "--format", method)
+    monkeypatch.setenv("ALIGNCHAT_HOME", str(tmp_path / "elsewhere"))
+    run("feedback", "import", tmp_path / "rows.jsonl")
+    there = run("dataset", "preview", "--method", method)
+    counted = ("train", "test", "desirable", "undesirable")
+    assert [there[key] for key in counted] == [here[key] for key in counted]
+
+
+def test_a_round_is_trained_scored_used_and_exported(run: Run, tmp_path: Path) -> None:
+    rated(run, True, False)
+    done = run("round", "start", "--method", "kto", "--steps", 2, "--wait")
+    assert (done["number"], done["status"], done["parent"], done["method"]) == (1, "done", 0, "kto")
+    assert done["train"]["steps"] == 2
+    assert [r["number"] for r in run("round", "list")] == [0, 1]
+    assert set(run("round", "show", 0)["scores"]) == set(done["scores"]) >= {"toxicity", "regard", "honest"}
+    assert run("round", "activate", 1)["active"]
+    assert run("chat", "--prompt", "hello")["round"] == 1
+    _every_export_is_written_once(run, tmp_path)
+
+
+def _every_export_is_written_once(run: Run, tmp_path: Path) -> None:
+    for name in ("peft", "gguf-lora", "gguf"):
+        out = tmp_path / name
+        written = run("round", "export", 1, "--format", name, "--out", out)
+        assert (written["path"], len(written["sha256"])) == (str(out), 64)
+        assert "is there already" in run("round", "export", 1, "--format", name, "--out", out, status=1)
+    kind = gguf.GGUFReader(tmp_path / "gguf-lora").fields["general.type"].contents()
+    assert kind == "adapter"
+    merged = run("chat", "--model", tmp_path / "gguf", "--prompt", "hello", "--temperature", 0)
+    assert merged["text"] == run("chat", "--round", 1, "--prompt", "hello", "--temperature", 0)["text"]
+
+
+def test_evaluate_gives_the_scorecard_and_keeps_other_measures(run: Run) -> None:
+    run("evaluate", "--round", 0, "--measures", "regard")
+    card = run("evaluate", "--round", 0, "--measures", "honest")
+    assert set(card["scores"]) == {"regard", "honest"}
+    score = card["scores"]["honest"]
+    assert {"value", "low", "high", "n", "scorer"} <= set(score)
+    assert score["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["chat", "--prompt", " "], "write a message first"),
+        (["chat", "--prompt", "hi", "--round", "5"], "There is no round 5"),
+        (["chat", "--prompt", "hi", "--model", "nobody"], "There is no model called 'nobody'; use starter"),
+        (["chat", "--prompt", "word " * 5000], "start a new conversation or set chat.context higher"),
+        (["rate", "nobody", "up"], "There is no completion nobody"),
+        (["round", "start", "--method", "dpo"], "compare two replies and choose the better one first"),
+        (["round", "start", "--method", "kto"], "replies you like and replies you dislike"),
+        (["round", "cancel", "0"], "Round 0 is done"),
+        (["feedback", "import", "/nowhere.jsonl"], "/nowhere.jsonl"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(run: Run, arguments: list[str], sentence: str) -> None:
+    error = run(*arguments, status=1)
+    assert sentence in error
+    assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_model_of_another_architecture_is_refused_by_its_name(run: Run, tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "other.gguf", "bert")
+    writer.add_name("other")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    error = run("chat", "--model", tmp_path / "other.gguf", "--prompt", "hi", status=1)
+    assert "is a bert model, which cannot be used here" in error
+
+
+def test_a_file_that_is_no_model_is_refused(run: Run, tmp_path: Path, model: Path) -> None:
+    (tmp_path / "text.gguf").write_text("hello")
+    (tmp_path / "cut.gguf").write_bytes(model.read_bytes()[:3000])
+    for name in ("text.gguf", "cut.gguf"):
+        assert "not a sound GGUF file" in run("chat", "--model", tmp_path / name, "--prompt", "hi", status=1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["rate", "x", "sideways"], ["round", "start"], ["chat", "--max-tokens", "0"]],
+)
+def test_bad_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_module_runs_and_prints_one_document(model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "alignchat", "--data", str(tmp_path), "chat"]
+    command += ["--model", str(model), "--prompt", "ciao \ud800", "--max-tokens", "2", "--json"]
+    ran = subprocess.run(
+        [part.encode("utf-8", "surrogateescape") if part.isascii() else b"ciao \xed" for part in command],
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert json.loads(ran.stdout)["tokens"] == 2
+
+
+@pytest.mark.usefixtures("run")
+def test_people_get_text_instead_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chat", "--prompt", "hello", "--max-tokens", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "completion_id: " in out
+    assert "round: 0" in out

@@ -1,0 +1,130 @@
+"""A round's worker at its worst moments: killed, cancelled, resumed. A tiny model, the real processes."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from alignchat import config, jobs
+from alignchat.errors import AdapterError, RoundError
+from alignchat.files import sha256
+from alignchat.loop import Loop
+from alignchat.reports import RoundReport
+from tests.tiny_models import write_llama
+
+STEPS = 60
+Act = Callable[[Loop, int], None]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_llama(tmp_path_factory.mktemp("model") / "tiny.gguf", tied=False)
+
+
+def open_loop(folder: Path, model: Path) -> Loop:
+    settings = config.load(
+        folder, model=str(model), evaluation={"limit": 2}, chat={"max_tokens": 8, "temperature": 2}
+    )
+    loop = Loop.open(settings)
+    if not loop.feedback_stats()["up"]:
+        for i in range(6):
+            *_, reply = loop.reply(None, f"question {i}")
+            loop.rate(reply.completion_id, i % 2 == 0)
+    return loop
+
+
+@pytest.fixture
+def loop(tmp_path: Path, model: Path) -> Iterator[Loop]:
+    with open_loop(tmp_path / "data", model) as opened:
+        yield opened
+
+
+def wait_and_act(loop: Loop, number: int, act: Act) -> RoundReport:
+    """Wait for the round's end, and do something once at its first training step."""
+    acted = []
+
+    def look(report: RoundReport) -> None:
+        if not acted and report.progress and report.progress.phase == "training":
+            acted.append(True)
+            act(loop, number)
+
+    report = loop.wait(number, look)
+    assert acted, report
+    return report
+
+
+def kill(loop: Loop, _: int) -> None:
+    assert loop._worker
+    os.killpg(loop._worker.pid, signal.SIGKILL)
+
+
+def terminate(loop: Loop, _: int) -> None:
+    assert loop._worker
+    os.kill(loop._worker.pid, signal.SIGTERM)
+
+
+def cancel(loop: Loop, number: int) -> None:
+    loop.cancel_round(number)
+
+
+@pytest.mark.parametrize(
+    ("act", "status"), [(kill, "interrupted"), (cancel, "cancelled"), (terminate, "cancelled")]
+)
+def test_a_round_stopped_in_the_middle_says_so_and_resumes_to_its_end(
+    loop: Loop, act: Act, status: str
+) -> None:
+    number = loop.start_round("kto", steps=STEPS)
+    stopped = wait_and_act(loop, number, act)
+    assert (stopped.status, stopped.error) == (status, None)
+    with pytest.raises(RoundError, match="has no adapter yet"):
+        loop.activate(number)
+    loop.resume_round(number)
+    ended = loop.wait(number)
+    assert ended.status == "done"
+    assert ended.train
+    assert ended.train["steps"] == STEPS
+    assert [entry["step"] for entry in loop.steps(number)] == list(range(1, STEPS + 1))
+
+
+def test_the_next_round_can_go_on_from_the_last(loop: Loop) -> None:
+    first = loop.start_round("kto", steps=2)
+    loop.wait(first)
+    second = loop.start_round("kto", steps=2, parent=first)
+    assert loop.wait(second).status == "done"
+    assert loop.round(second).parent == first
+
+
+def test_a_damaged_adapter_is_not_activated_and_the_chat_stays_as_it_is(loop: Loop) -> None:
+    number = loop.start_round("kto", steps=2)
+    loop.wait(number)
+    adapter = loop.rounds.adapter(number)
+    assert adapter
+    content = bytearray(adapter.path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    adapter.path.write_bytes(content)
+    with pytest.raises(AdapterError, match="does not load, so the chat stays as it is"):
+        loop.activate(number)
+    assert loop.rounds.active() == 0
+    with pytest.raises(AdapterError, match="is damaged"):
+        list(loop.reply(None, "hello", round=number))
+    assert list(loop.reply(None, "hello"))
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"\0" * 4096])
+def test_a_broken_adapter_takes_only_the_trial_process_down(
+    tmp_path: Path, model: Path, content: bytes
+) -> None:
+    path = tmp_path / "adapter.gguf"
+    path.write_bytes(content)
+    assert not jobs.adapter_loads(str(model), path, sha256(path))
+
+
+def test_two_workers_never_share_a_round(loop: Loop) -> None:
+    number = loop.start_round("kto", steps=2)
+    with pytest.raises(RoundError, match="still running"):
+        loop.start_round("kto")
+    with pytest.raises(RoundError, match="being worked on already"):
+        jobs.start(loop.rounds.folder(number))
+    assert loop.wait(number).status == "done"
