@@ -20,7 +20,9 @@ def pytest_runtest_makereport(
     report = yield
     if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, and ALIGNCHAT_REQUIRE_ALL=1 forbids it: {report.longrepr}"
+        report.longrepr = (
+            f"{item.nodeid} was skipped, and ALIGNCHAT_REQUIRE_ALL=1 forbids it: {report.longrepr}"
+        )
     return report
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignchat.config import Method, TrainingSettings
-from alignchat.dataset import PairedRow, UnpairedRow
+from alignchat.dataset import PairedRow, Row, UnpairedRow
 from alignchat.errors import DataError, SettingsError
 from alignchat.training import plan
 from alignchat.training.rows import Columns, RowTokenizer, length, tokens, with_mismatched
 
-Rows = Sequence[PairedRow] | Sequence[UnpairedRow]
+Rows = Sequence[Row]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
