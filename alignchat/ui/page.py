@@ -1,0 +1,95 @@
+"""The whole page: what is above the tabs, the tabs, and what makes them follow one another."""
+
+from html import escape
+
+import gradio as gr
+
+from alignchat.loop import Loop
+from alignchat.ui.arena import ArenaTab
+from alignchat.ui.chat import ChatTab
+from alignchat.ui.errors import Updates
+from alignchat.ui.i18n import LANGUAGES, TEXTS, Language, Texts
+from alignchat.ui.rounds import RoundsTab
+from alignchat.ui.scores import ScoresTab
+from alignchat.ui.shared import Page, stamp
+
+POLL_SECONDS = 1.0
+
+
+def build(loop: Loop, language: Language) -> gr.Blocks:
+    """Build the page in one language."""
+    texts = TEXTS[language]
+    blocks: gr.Blocks
+    with gr.Blocks(title="alignchat", analytics_enabled=False) as blocks:
+        _lay_head(loop, language, texts)
+        with gr.Row(elem_id="strip-row"):
+            strip = gr.Markdown(elem_id="strip", sanitize_html=False)
+            retrain = gr.Button(
+                texts["retrain"], size="sm", scale=0, min_width=110, elem_id="to-rounds", variant="primary"
+            )
+        page = Page(
+            loop=loop,
+            texts=texts,
+            language=language,
+            strip=strip,
+            timer=gr.Timer(POLL_SECONDS, active=False),
+            changed=gr.State(0),
+        )
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
+                chat = ChatTab(page)
+            with gr.Tab(texts["tab_compare"], id="compare", elem_id="tab-compare"):
+                arena = ArenaTab(page)
+            with gr.Tab(texts["tab_rounds"], id="rounds", elem_id="tab-rounds") as rounds_tab:
+                rounds = RoundsTab(page)
+            with gr.Tab(texts["tab_scores"], id="scores", elem_id="tab-scores") as scores_tab:
+                scores = ScoresTab(page)
+        retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
+        rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
+        scores_tab.select(scores.refresh, None, scores.shown(), show_progress="hidden")
+        _follow(blocks, page, chat, arena, rounds, scores)
+    return blocks
+
+
+def _lay_head(loop: Loop, language: Language, texts: Texts) -> None:
+    links = " ".join(
+        f'<a href="/language/{code}" lang="{code}" {"aria-current=true" if code == language else ""}>'
+        f"{code.upper()}</a>"
+        for code in LANGUAGES
+    )
+    gr.Markdown(
+        f'<header class="head" lang="{language}" data-liked="{escape(texts["liked"])}" '
+        f'data-disliked="{escape(texts["disliked"])}"><h1>alignchat</h1><p>{escape(texts["tagline"])}</p>'
+        f'<span class="model">{escape(loop.model.name)}</span>'
+        f'<nav aria-label="{escape(texts["language"])}">{links}</nav></header>',
+        sanitize_html=False,
+        elem_id="head",
+    )
+
+
+def _follow(
+    blocks: gr.Blocks, page: Page, chat: ChatTab, arena: ArenaTab, rounds: RoundsTab, scores: ScoresTab
+) -> None:
+    def load(conversation: str | None) -> Updates:
+        going = {page.timer: gr.Timer(active=page.running() is not None)}
+        return {**chat.open(conversation), **chat.refresh(), **arena.refresh(), **going}
+
+    def tick(drawn: str | None) -> Updates:
+        running = page.running()
+        if running is None:
+            return {page.timer: gr.Timer(active=False), page.strip: page.strip_now(), page.changed: stamp()}
+        return {page.strip: page.strip_now(), **rounds.tick(running, drawn), **scores.tick(running)}
+
+    opened = [chat.chatbot, chat.list, chat.again, chat.conversation, page.strip]
+    voices = [chat.voice, *arena.voices]
+    blocks.load(load, chat.conversation, [*opened, *voices, page.timer], show_progress="hidden")
+    ticking = [page.timer, page.strip, page.changed, rounds.progress, rounds.chart, rounds.drawn]
+    page.timer.tick(
+        tick, rounds.drawn, [*ticking, scores.progress], show_progress="hidden", concurrency_limit=None
+    )
+    page.changed.change(
+        lambda: chat.refresh() | arena.refresh() | scores.refresh(),
+        None,
+        [*voices, *scores.shown()],
+        show_progress="hidden",
+    )

@@ -1,0 +1,175 @@
+"""The tab Rounds: retrain, watch it, and choose which round the chat uses."""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+
+import gradio as gr
+
+from alignchat import charts
+from alignchat.config import Method
+from alignchat.reports import RoundReport
+from alignchat.ui import views
+from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.i18n import Language, round_name
+from alignchat.ui.shared import Page, said, stamp
+
+RESUMABLE = ("cancelled", "interrupted", "failed")
+
+
+class RoundsTab:
+    """The components of the tab and their handlers; `drawn` says what the chart shows by now."""
+
+    def __init__(self, page: Page) -> None:
+        """Lay the tab out; call inside the tab's block."""
+        self.page, self.texts = page, page.texts
+        self.drawn = gr.State(None)
+        gr.Markdown(self.texts["rounds_intro"], elem_id="rounds-intro", elem_classes="hint")
+        with gr.Row(elem_id="new-round"):
+            self._lay_method()
+            self._lay_start()
+        self.notice = gr.Markdown(elem_id="rounds-notice", elem_classes="notices")
+        self.progress = gr.Markdown(elem_id="rounds-progress", sanitize_html=False)
+        self._lay_rounds()
+        self.notices = Notices(self.notice, page.language)
+        self._wire()
+
+    def _lay_method(self) -> None:
+        texts = self.texts
+        with gr.Column(scale=2, min_width=300):
+            choices = [(texts["method_kto"], "kto"), (texts["method_dpo"], "dpo")]
+            self.method = gr.Radio(choices, value="kto", label=texts["method"], elem_id="method")
+            self.about = gr.Markdown(texts["method_kto_about"], elem_id="method-about", elem_classes="hint")
+            self.preview = gr.Markdown(elem_id="preview")
+
+    def _lay_start(self) -> None:
+        texts = self.texts
+        with gr.Column(scale=1, min_width=260):
+            self.parent = gr.Dropdown(
+                [(texts["Base"], 0)], value=0, label=texts["parent"], elem_id="parent", filterable=False
+            )
+            self.steps = gr.Number(None, label=texts["steps"], precision=0, elem_id="steps")
+            self.start = gr.Button(texts["retrain"], variant="primary", size="lg", elem_id="retrain")
+
+    def _lay_rounds(self) -> None:
+        texts = self.texts
+        self.table = gr.Markdown(elem_id="rounds-table", sanitize_html=False)
+        with gr.Row(elem_id="round-actions"):
+            self.which = gr.Dropdown(
+                [(texts["Base"], 0)], value=0, label=texts["which_round"], elem_id="which", filterable=False
+            )
+            self.use = gr.Button(texts["use"], min_width=130, elem_id="use")
+            self.cancel = gr.Button(texts["cancel"], min_width=110, elem_id="cancel")
+            self.resume = gr.Button(texts["resume"], min_width=110, elem_id="resume")
+        self.failure = gr.Markdown(elem_id="round-failure", elem_classes="notices")
+        self.chart = gr.Markdown(elem_id="training-chart", sanitize_html=False)
+
+    def _wire(self) -> None:
+        guard = self.notices.guard
+        self.method.change(
+            guard(self._explain),
+            self.method,
+            [self.notice, self.about, self.preview],
+            queue=False,
+            show_progress="hidden",
+        )
+        self.page.changed.change(self.refresh, self.chosen(), self.shown(), show_progress="hidden")
+        self.which.input(self._select, self.which, self._selected(), queue=False, show_progress="hidden")
+        said_and_begun = [self.notice, self.page.timer, self.page.strip, self.page.changed, self.which]
+        self.start.click(
+            guard(self._start), [self.method, self.steps, self.parent], said_and_begun, show_progress="hidden"
+        )
+        outcomes = [self.notice, self.page.strip, self.page.changed]
+        self.use.click(guard(self._use), self.which, outcomes, show_progress="hidden")
+        self.cancel.click(guard(self._cancel), self.which, [self.notice], show_progress="hidden")
+        self.resume.click(guard(self._resume), self.which, said_and_begun, show_progress="hidden")
+
+    def chosen(self) -> list[gr.components.Component]:
+        """Return what `refresh` reads."""
+        return [self.method, self.which]
+
+    def shown(self) -> list[gr.components.Component]:
+        """Return what `refresh` updates."""
+        above = [self.about, self.preview, self.parent, self.table, self.progress, self.which]
+        return [*above, *self._selected()]
+
+    def _selected(self) -> list[gr.components.Component]:
+        return [self.use, self.cancel, self.resume, self.failure, self.chart, self.drawn]
+
+    def _explain(self, method: Method) -> Updates:
+        about = self.texts[f"method_{method}_about"]
+        return {
+            self.about: about,
+            self.preview: views.preview(method, self.page.loop.preview(method), self.texts),
+        }
+
+    def _start(self, method: Method, steps: int | None, parent: int) -> Updates:
+        number = self.page.loop.start_round(method, steps=steps, parent=parent)
+        begun = said(self.texts["started"].format(round=self._name(number)))
+        return {self.notice: begun, self.which: self._rounds(number)} | self.page.begun()
+
+    def _use(self, number: int) -> Iterator[Updates]:
+        yield {self.notice: said(self.texts["trying"])}
+        self.page.loop.activate(number)
+        using = said(self.texts["using"].format(round=self._name(number)))
+        yield {self.notice: using, self.page.strip: self.page.strip_now(), self.page.changed: stamp()}
+
+    def _cancel(self, number: int) -> Updates:
+        self.page.loop.cancel_round(number)
+        return {self.notice: said(self.texts["cancelling"].format(round=self._name(number)))}
+
+    def _resume(self, number: int) -> Updates:
+        self.page.loop.resume_round(number)
+        resumed = said(self.texts["resumed"].format(round=self._name(number)))
+        return {self.notice: resumed} | self.page.begun()
+
+    def refresh(self, method: Method, number: int) -> Updates:
+        """Return the updates that show how everything in the tab stands now."""
+        reports, running = self.page.loop.list_rounds(), self.page.running()
+        parents = [(round_name(n, self.texts, capital=True), n) for n in self.page.loop.talkable()]
+        return {
+            **self._explain(method),
+            self.parent: gr.Dropdown(parents),
+            self.table: views.rounds_table(reports, self.texts),
+            self.progress: views.progress(running, self.texts),
+            self.which: self._rounds(number),
+            **self._select(number),
+        }
+
+    def tick(self, running: RoundReport, drawn: str | None) -> Updates:
+        """Return the updates that a running round asks for; the chart only if there is a new step."""
+        updates: Updates = {self.progress: views.progress(running, self.texts)}
+        steps = self.page.loop.steps(running.number)
+        now = f"{running.number}:{len(steps)}"
+        if steps and now != drawn:
+            updates |= {self.chart: self._draw(running.number), self.drawn: now}
+        return updates
+
+    def _select(self, number: int) -> Updates:
+        report = self.page.loop.round(number)
+        failed = self.texts["failed"].format(round=self._name(number), error=report.error)
+        return {
+            self.use: gr.Button(interactive=report.has_adapter and not report.active),
+            self.cancel: gr.Button(interactive=report.status == "running"),
+            self.resume: gr.Button(interactive=report.status in RESUMABLE),
+            self.failure: views.notice(failed) if report.error else "",
+            self.chart: self._draw(number),
+            self.drawn: None,
+        }
+
+    def _draw(self, number: int) -> str:
+        steps = self.page.loop.steps(number)
+        return _chart(json.dumps(steps), self.page.language) if steps else ""
+
+    def _rounds(self, number: int) -> gr.Dropdown:
+        reports = self.page.loop.list_rounds()[::-1]
+        choices = [(self._name(report.number), report.number) for report in reports]
+        return gr.Dropdown(choices=choices, value=number)
+
+    def _name(self, number: int) -> str:
+        return round_name(number, self.texts, capital=True)
+
+
+@lru_cache(maxsize=16)
+def _chart(steps: str, language: Language) -> str:
+    return views.drawing(charts.training_chart(json.loads(steps), language))

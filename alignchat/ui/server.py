@@ -1,0 +1,139 @@
+"""Serves the page on this machine, until told to stop. Port, model and folder are looked at first.
+
+One page a language is mounted under `/en` and `/it`; `/` leads to the one that the browser prefers.
+"""
+
+import contextlib
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alignchat.config import Settings
+from alignchat.errors import SettingsError
+from alignchat.loop import Loop
+from alignchat.ui.guard import Guard
+from alignchat.ui.i18n import LANGUAGES, TEXTS, choose
+
+LOOPBACK = {
+    "127.0.0.1": ("127.0.0.1", "localhost"),
+    "localhost": ("localhost", "127.0.0.1"),
+    "::1": ("[::1]", "localhost"),
+}
+COOKIE = "alignchat-language"
+HERE = Path(__file__).parent
+
+
+def serve(settings: Settings, *, open_browser: bool) -> int:
+    """Serve until SIGTERM or Ctrl-C and return 0; raise one of `errors.EXPECTED` if it cannot begin."""
+    host, port = settings.server.host, settings.server.port
+    if host not in LOOPBACK:
+        raise SettingsError(
+            f"The setting server.host cannot be {host}: there are no accounts yet, so only this machine is "
+            "served; use 127.0.0.1."
+        )
+    with _listen(host, port) as listening, Loop.open(settings) as loop:
+        _run(loop, listening, LOOPBACK[host], port, open_browser=open_browser)
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"Port {port} on {host} cannot be had ({error.strerror}); stop what uses it, or choose another "
+            f"with --port {port % 65535 + 1}."
+        ) from error
+    return listening
+
+
+def _run(
+    loop: Loop, listening: socket.socket, names: tuple[str, ...], port: int, *, open_browser: bool
+) -> None:
+    import uvicorn
+
+    address = f"http://{names[0]}:{port}"
+    guarded = Guard(application(loop), hosts=frozenset(f"{name}:{port}" for name in names))
+    config = uvicorn.Config(
+        guarded, log_level="warning", access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+    )
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn would raise the signal again after its shutdown; ending on one is no failure here.
+            before = {s: signal.signal(s, self.handle_exit) for s in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"alignchat is at {address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            # The first reply should not wait for the model to be read.
+            threading.Thread(target=lambda: loop.engine, daemon=True).start()
+            if open_browser:
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+    Server(config).run(sockets=[listening])
+
+
+def application(loop: Loop) -> Any:
+    """Return the page in all languages as one ASGI application, unguarded."""
+    import gradio as gr
+    from fastapi import FastAPI, Request
+    from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+
+    from alignchat.ui import build
+    from alignchat.ui.theme import CSS, component_texts, theme
+
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/")
+    def first(request: Request) -> Response:
+        language = request.cookies.get(COOKIE)
+        if language not in LANGUAGES:
+            language = choose(request.headers.get("accept-language"))
+        return RedirectResponse(f"/{language}/")
+
+    @app.get("/language/{language}")
+    def switch(language: str) -> Response:
+        response = RedirectResponse(f"/{language}/" if language in LANGUAGES else "/")
+        if language in LANGUAGES:
+            response.set_cookie(COOKIE, language, max_age=31_536_000, httponly=True, samesite="strict")
+        return response
+
+    @app.get("/page.js")
+    def script() -> Response:
+        return FileResponse(HERE / "page.js", media_type="text/javascript")
+
+    @app.get("/manifest.json")
+    def manifest() -> Response:
+        return JSONResponse({"name": "alignchat", "start_url": "/", "display": "browser"})
+
+    for language in LANGUAGES:
+        app = gr.mount_gradio_app(
+            app,
+            build(loop, language),
+            path=f"/{language}",
+            theme=theme(),
+            css=CSS,
+            head='<script src="/page.js" defer></script>',
+            i18n=component_texts(TEXTS[language]),
+            footer_links=[],
+            ssr_mode=False,
+            show_error=False,
+            enable_monitoring=False,
+        )
+    return app

@@ -1,0 +1,168 @@
+"""Pieces of HTML made of reports and counts; every value is escaped. Knows no component.
+
+Each is one line, since a Markdown component shows it and a blank line would end an HTML block.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from alignchat.config import Method
+from alignchat.evaluation.scorecard import Scorecard
+from alignchat.reports import Progress, RoundReport
+from alignchat.ui.i18n import Texts, round_name
+
+
+def notice(sentence: str, kind: str = "error") -> str:
+    """Return a sentence to be shown where something happened; kind is error or done."""
+    role = "alert" if kind == "error" else "status"
+    return f'<p class="notice {kind}" role="{role}">{_text(sentence)}</p>' if sentence else ""
+
+
+def strip(stats: Mapping[str, int], active: int, running: RoundReport | None, texts: Texts) -> str:
+    """Return the counts of what was said, the round in use, and what is running."""
+    counts = "".join(
+        f'<li class="{key}"><b>{stats[key]}</b> {_text(_counted(key, stats[key], texts))}</li>'
+        for key in ("up", "down", "pairs")
+    )
+    used = texts["in_use"].format(round=f"<b>{_text(round_name(active, texts))}</b>")
+    now = f'<li class="running">{_text(doing(running, texts))}</li>' if running else ""
+    return f'<ul class="strip" aria-label="{_text(texts["strip"])}">{counts}<li>{used}</li>{now}</ul>'
+
+
+def doing(report: RoundReport, texts: Texts) -> str:
+    """Return in a few words what a running round is at."""
+    name, progress = round_name(report.number, texts, capital=True), report.progress
+    share = f" {_percent(progress)} %" if progress and progress.total else ""
+    return f"{name}: {_phase(progress, texts)}{share}"
+
+
+def progress(report: RoundReport | None, texts: Texts) -> str:
+    """Return the bar of a running round, with phase, step, loss and time left."""
+    if report is None:
+        return ""
+    now, parts = report.progress, [doing(report, texts)]
+    if now and now.total > 1:
+        steps = "step_of" if now.phase == "training" else "done_of"
+        parts.append(texts[steps].format(done=now.done, total=now.total))
+    if now and now.loss is not None:
+        parts.append(texts["loss"].format(loss=f"{now.loss:.3f}"))
+    if now and now.seconds_left is not None:
+        parts.append(texts["seconds_left"].format(time=_duration(now.seconds_left, texts)))
+    percent = _percent(now)
+    bar = (
+        f'<div class="bar" role="progressbar" aria-label="{_text(texts["progress"])}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent}"><div style="width:{percent}%"></div></div>'
+    )
+    return f'<div class="progress">{bar}<p>{_text(" · ".join(parts))}</p></div>'
+
+
+def preview(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
+    """Return in Markdown what a round would be trained on now, or what is missing for one."""
+    ready = manifest["train"] > 0
+    if method == "kto":
+        ready = manifest["desirable"] > 0 and manifest["undesirable"] > 0
+    lines = [] if manifest["train"] == 0 else [_rows(method, manifest, texts)]
+    if manifest["test"]:
+        lines.append(texts["held_out"].format(n=manifest["test"]))
+    if manifest["removed"]:
+        what = ", ".join(_removed(reason, n, texts) for reason, n in manifest["removed"].items())
+        lines.append(texts["removed"].format(what=what))
+    return " ".join(lines if ready else [texts[f"need_{method}"], *lines])
+
+
+def rounds_table(reports: Sequence[RoundReport], texts: Texts) -> str:
+    """Return a table of all rounds, the newest first."""
+    columns = [texts[f"column_{name}"] for name in ("round", "method", "from", "status", "rows", "loss")]
+    rows = [_round_row(report, texts) for report in sorted(reports, key=lambda r: -r.number)]
+    return _table(columns, rows, texts["rounds_table"])
+
+
+def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
+    """Return a table of all scores, measure by measure."""
+    columns = [texts[f"column_{name}"] for name in ("measure", "round", "value", "interval", "n", "scorer")]
+    measures = dict.fromkeys(measure for card in cards for measure in card.scores)
+    rows = [
+        [
+            _text(texts.get(f"measure_{measure}", measure)),
+            _text(round_name(card.round, texts)),
+            f"{score.value:.3f}",
+            f"{score.low:.3f} – {score.high:.3f}",
+            str(score.n),
+            _text(score.scorer),
+        ]
+        for measure in measures
+        for card in cards
+        if (score := card.scores.get(measure))
+    ]
+    return _table(columns, rows, texts["tab_scores"])
+
+
+def drawing(svg: str) -> str:
+    """Return a chart as a block that Markdown leaves alone."""
+    return f'<div class="drawing">{" ".join(svg.split())}</div>'
+
+
+def _round_row(report: RoundReport, texts: Texts) -> list[str]:
+    mark = f' <em class="badge">{_text(texts["active_mark"])}</em>' if report.active else ""
+    parent = round_name(report.parent, texts) if report.parent is not None else "–"
+    status = _text(texts[f"status_{report.status}"])
+    return [
+        _text(str(report.number) if report.number else texts["base"]) + mark,
+        _text(report.method.upper() if report.method else "–"),
+        _text(parent if report.number else "–"),
+        f'<span class="status {_text(report.status)}">{status}</span>' if report.number else "–",
+        str(report.dataset["train"]) if report.dataset else "–",
+        f"{report.train['final_loss']:.3f}" if report.train else "–",
+    ]
+
+
+def _table(columns: Iterable[str], rows: Iterable[Sequence[str]], label: str) -> str:
+    head = "".join(f'<th scope="col">{_text(column)}</th>' for column in columns)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="table" role="region" tabindex="0" aria-label="{_text(label)}"><table><thead><tr>{head}'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _rows(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
+    return texts["preview" if method == "kto" else "preview_dpo"].format(
+        **{key: manifest[key] for key in ("train", "desirable", "undesirable", "prompts")},
+        rows=_counted(f"rows_{method}", manifest["train"], texts),
+        prompts_word=_counted("prompts_word", manifest["prompts"], texts),
+    )
+
+
+def _removed(reason: str, n: int, texts: Texts) -> str:
+    return texts.get(f"removed_{reason}", texts["removed_other"]).format(n=n, reason=reason)
+
+
+def _counted(key: str, n: int, texts: Texts) -> str:
+    return texts.get(f"{key}_one", texts[key]) if n == 1 else texts[key]
+
+
+def _phase(progress: Progress | None, texts: Texts) -> str:
+    phase = progress.phase if progress else "starting"
+    if phase.startswith("scoring round "):
+        name = round_name(int(phase.removeprefix("scoring round ")), texts)
+        return texts["phase_scoring"].format(round=name)
+    return texts.get(f"phase_{phase}", phase)
+
+
+def _percent(progress: Progress | None) -> int:
+    return math.floor(100 * progress.done / progress.total) if progress and progress.total else 0
+
+
+def _duration(seconds: float, texts: Texts) -> str:
+    minutes = math.ceil(seconds / 60)
+    if seconds < 90:
+        return texts["seconds"].format(n=math.ceil(seconds))
+    if minutes < 90:
+        return texts["minutes"].format(n=minutes)
+    return texts["hours"].format(h=minutes // 60, m=minutes % 60)
+
+
+def _text(text: str) -> str:
+    return escape(text, quote=True).replace("\n", " ")
