@@ -7,9 +7,9 @@ which wins over the defaults here. Nothing is repaired: what cannot hold is refu
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alignchat.errors import SettingsError
@@ -89,7 +89,9 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix="ALIGNCHAT_", env_nested_delimiter="__"
     )
 
-    data: Path = Field(Path("data"), description="Folder of feedback, rounds and settings.")
+    data: Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())] = Field(
+        Path("data"), description="Folder of feedback, rounds and settings.", validate_default=True
+    )
     model: str = Field("starter", description="A model's name, or the path of a GGUF file.")
     chat: ChatSettings = ChatSettings()
     training: TrainingSettings = TrainingSettings()
