@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alignchat.config import Method, TrainingSettings
-from alignchat.dataset import PairedRow, Row, UnpairedRow
+from alignchat.dataset import Row, UnpairedRow
 from alignchat.errors import DataError, SettingsError
 from alignchat.training import plan
 from alignchat.training.rows import Columns, RowTokenizer, length, tokens, with_mismatched

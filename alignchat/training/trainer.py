@@ -5,12 +5,9 @@ the same batches in the same precision, so that the first DPO loss is ln 2 to th
 width of a batch alone moves a log-probability.
 """
 
-import math
 import resource
 import shutil
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from transformers import PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import DPOConfig, KTOConfig
 
@@ -31,11 +28,9 @@ from alignchat.training.load import load_model, load_tokenizer, quiet_libraries,
 from alignchat.training.methods import PreparedDPO, PreparedKTO
 from alignchat.training.prepare import Prepared, Rows, check_rows, prepare
 from alignchat.training.rows import RowTokenizer
+from alignchat.training.run import OnStep, Run, ShouldStop
 
 ADAPTER = "adapter"
-
-OnStep = Callable[[dict[str, float]], None]
-ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +84,7 @@ def train(
     quiet_libraries()
     tokenizer = load_tokenizer(model)
     prepared = prepare(RowTokenizer(tokenizer, model), method, rows, test_rows, settings)
-    run = _Run(folder / checkpoints.FOLDER, prepared, on_step, should_stop)
+    run = Run(folder / checkpoints.FOLDER, prepared, on_step, should_stop)
     network = _network(model, settings, parent_adapter)
     run.start_clock()
     trainer = _trainer(method, prepared, settings, run, tokenizer, network)
@@ -100,77 +95,8 @@ def train(
     test = _evaluate(trainer, prepared)
     _publish(trainer.model, folder / ADAPTER, model.path.name)
     shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    seen = prepared.tokens_seen()
-    return TrainSummary(
-        steps=prepared.steps,
-        batch_size=prepared.batch_size,
-        precision=resolve_precision(settings.precision),
-        tokens=seen,
-        seconds=seconds,
-        tokens_per_second=seen / seconds,
-        peak_memory_bytes=_peak_memory(),
-        first_loss=losses[0],
-        final_loss=losses[-1],
-        train_rows=prepared.distinct,
-        too_long=prepared.too_long,
-        desirable_weight=prepared.desirable_weight if method == "kto" else None,
-        undesirable_weight=prepared.undesirable_weight if method == "kto" else None,
-        test=test,
-    )
-
-
-class _Run(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
-    """Watches the loop: hands on its metrics, obeys a stop, and completes its checkpoints."""
-
-    def __init__(self, folder: Path, prepared: Prepared, on_step: OnStep, should_stop: ShouldStop) -> None:
-        found = checkpoints.newest(folder)
-        self.folder = folder
-        self.resumed_from = str(found.path) if found else None
-        self.step = self._first = found.step if found else 0
-        self.stopped = False
-        self.should_stop = should_stop
-        self._steps = prepared.steps
-        self._on_step = on_step
-        self._seconds_before = found.seconds if found else 0.0
-
-    def start_clock(self) -> None:
-        """Count time from here, where the reference pass begins."""
-        self._began = time.monotonic()
-
-    def elapsed(self) -> float:
-        """Return the seconds of training so far, those before a resumption included."""
-        return self._seconds_before + time.monotonic() - self._began
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self._loop_began = time.monotonic()
-
-    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.step = state.global_step
-        if self.step < self._steps and self.should_stop():
-            self.stopped = control.should_save = control.should_training_stop = True
-
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any], **_: Any) -> None:
-        if "loss" not in logs:
-            return
-        if not math.isfinite(logs["loss"]):
-            raise SettingsError(
-                f"The loss is no number any more at step {state.global_step}; "
-                "set training.learning_rate lower and start again."
-            )
-        a_step = (time.monotonic() - self._loop_began) / (state.global_step - self._first)
-        self._on_step(
-            {
-                **{key: float(value) for key, value in logs.items() if math.isfinite(value)},
-                "step": float(state.global_step),
-                "steps": float(self._steps),
-                "seconds": self.elapsed(),
-                "seconds_left": a_step * (self._steps - state.global_step),
-            }
-        )
-
-    def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        checkpoints.complete(self.folder, state.global_step, self.elapsed())
+    precision = resolve_precision(settings.precision)
+    return _summary(prepared, method, precision, seconds, trainer.state.log_history, test)
 
 
 def _network(
@@ -212,7 +138,7 @@ def _trainer(
     method: Method,
     prepared: Prepared,
     settings: TrainingSettings,
-    run: _Run,
+    run: Run,
     tokenizer: PreTrainedTokenizerBase,
     network: tuple[Any, LoraConfig | None],
 ) -> Any:
@@ -282,6 +208,34 @@ def _publish(network: Any, folder: Path, base_name: str) -> None:
         config["target_modules"] = sorted(config["target_modules"])
         config["base_model_name_or_path"] = base_name
         write_json(temporary / "adapter_config.json", config)
+
+
+def _summary(
+    prepared: Prepared,
+    method: Method,
+    precision: str,
+    seconds: float,
+    log: list[dict[str, float]],
+    test: dict[str, float],
+) -> TrainSummary:
+    losses = [entry["loss"] for entry in log if "loss" in entry]
+    seen = prepared.tokens_seen()
+    return TrainSummary(
+        steps=prepared.steps,
+        batch_size=prepared.batch_size,
+        precision=precision,
+        tokens=seen,
+        seconds=seconds,
+        tokens_per_second=seen / seconds,
+        peak_memory_bytes=_peak_memory(),
+        first_loss=losses[0],
+        final_loss=losses[-1],
+        train_rows=prepared.distinct,
+        too_long=prepared.too_long,
+        desirable_weight=prepared.desirable_weight if method == "kto" else None,
+        undesirable_weight=prepared.undesirable_weight if method == "kto" else None,
+        test=test,
+    )
 
 
 def _peak_memory() -> int:

@@ -1,0 +1,69 @@
+"""Watches a training loop: its metrics, its stop, its checkpoints. Knows no model and no method."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from alignchat.errors import SettingsError
+from alignchat.training import checkpoints
+from alignchat.training.prepare import Prepared
+
+OnStep = Callable[[dict[str, float]], None]
+ShouldStop = Callable[[], bool]
+
+
+class Run(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
+    """Watches the loop: hands on its metrics, obeys a stop, and completes its checkpoints."""
+
+    def __init__(self, folder: Path, prepared: Prepared, on_step: OnStep, should_stop: ShouldStop) -> None:
+        found = checkpoints.newest(folder)
+        self.folder = folder
+        self.resumed_from = str(found.path) if found else None
+        self.step = self._first = found.step if found else 0
+        self.stopped = False
+        self.should_stop = should_stop
+        self._steps = prepared.steps
+        self._on_step = on_step
+        self._seconds_before = found.seconds if found else 0.0
+
+    def start_clock(self) -> None:
+        """Count time from here, where the reference pass begins."""
+        self._began = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Return the seconds of training so far, those before a resumption included."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self._loop_began = time.monotonic()
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.step = state.global_step
+        if self.step < self._steps and self.should_stop():
+            self.stopped = control.should_save = control.should_training_stop = True
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any], **_: Any) -> None:
+        if "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise SettingsError(
+                f"The loss is no number any more at step {state.global_step}; "
+                "set training.learning_rate lower and start again."
+            )
+        a_step = (time.monotonic() - self._loop_began) / (state.global_step - self._first)
+        self._on_step(
+            {
+                **{key: float(value) for key, value in logs.items() if math.isfinite(value)},
+                "step": float(state.global_step),
+                "steps": float(self._steps),
+                "seconds": self.elapsed(),
+                "seconds_left": a_step * (self._steps - state.global_step),
+            }
+        )
+
+    def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        checkpoints.complete(self.folder, state.global_step, self.elapsed())
