@@ -6,6 +6,7 @@ reads what the others appended before it appends.
 """
 
 import errno
+import gc
 import os
 import threading
 from collections import deque
@@ -80,15 +81,12 @@ class Journal:
             with self._commit, self._locked(shared=True):
                 pass
 
-    def line_at(self, place: int) -> bytes:
-        """Return the line that starts at a place in the file, without its newline."""
-        content = b""
-        while b"\n" not in content:
-            more = self._disk.read(self._open_handle(), 1 << 16, place + len(content))
-            if not more:
-                break
-            content += more
-        return content.partition(b"\n")[0]
+    def lines_about(self, id: str) -> list[bytes]:
+        """Return the lines of a record's events as the file has them, without their newlines."""
+        self.refresh()
+        with self._commit:
+            entry = self.reading.view.entries.get(id)
+            return [self._line_at(place) for place in entry.places] if entry else []
 
     def snapshot(self) -> tuple[int, int]:
         """Return a handle of one's own on the file, to be closed, and a length at which it is consistent."""
@@ -135,7 +133,7 @@ class Journal:
 
     def _start(self) -> None:
         try:
-            with self._commit, self._locked(shared=self.read_only is not None):
+            with self._commit, _collector_paused(), self._locked(shared=self.read_only is not None):
                 if not self.read_only and not self.reading.newer:
                     # What fails here fails again at the first write, which says so; reading works meanwhile.
                     with suppress(OSError, NotSavedError):
@@ -221,7 +219,7 @@ class Journal:
             while not self._find_place():
                 self._switch()
                 self._disk.lock(self._open_handle(), shared=shared)
-            self._catch_up()
+            self._catch_up(self._open_handle(), self.reading)
             yield
         finally:
             if self._handle is not None:
@@ -245,26 +243,27 @@ class Journal:
     def _switch(self) -> None:
         """Take up the file that now has the journal's name, if it continues this one."""
         old_handle, old = self._open_handle(), self.reading
-        handle = self._disk.open(self.path, create=False)
-        self._handle, self.reading = handle, Reading()
-        self._disk.lock(handle, shared=True)
-        self._catch_up()
-        new = self.reading
-        if (new.store == old.store and new.generation > old.generation) or self._same(old_handle, old.offset):
-            self._disk.close(old_handle)
-            self._sync_name()
-            return
-        self._handle, self.reading = old_handle, old
-        self._disk.close(handle)
+        handle, new = self._disk.open(self.path, create=False), Reading()
+        try:
+            self._disk.lock(handle, shared=True)
+            self._catch_up(handle, new)
+            is_next = new.store == old.store and new.generation > old.generation
+            if is_next or self._same(handle, old_handle, old.offset):
+                self._sync_name()
+                self._handle, self.reading = handle, new
+                handle = old_handle
+                return
+        finally:
+            self._disk.close(handle)
         raise JournalChangedError(
             f"{self.path} was replaced by another file, so this is not saved; "
             "put the old one back, or restart to go on with the new one."
         )
 
-    def _same(self, old_handle: int, length: int) -> bool:
+    def _same(self, handle: int, old_handle: int, length: int) -> bool:
         for place in range(0, length, CHUNK):
             size = min(CHUNK, length - place)
-            if self._disk.read(old_handle, size, place) != self._disk.read(self._open_handle(), size, place):
+            if self._disk.read(old_handle, size, place) != self._disk.read(handle, size, place):
                 return False
         return True
 
@@ -272,11 +271,20 @@ class Journal:
         own, named = self._disk.state(self._open_handle()), self._disk.state_at(self.path)
         return own.size != self.reading.offset or named is None or named.identity != own.identity
 
-    def _catch_up(self) -> None:
-        rest, place = b"", self.reading.offset
-        while chunk := self._disk.read(self._open_handle(), CHUNK, place):
+    def _catch_up(self, handle: int, reading: Reading) -> None:
+        rest, place = b"", reading.offset
+        while chunk := self._disk.read(handle, CHUNK, place):
             place += len(chunk)
-            rest = self.reading.take(rest + chunk)
+            rest = reading.take(rest + chunk)
+
+    def _line_at(self, place: int) -> bytes:
+        content = b""
+        while b"\n" not in content:
+            more = self._disk.read(self._open_handle(), 1 << 16, place + len(content))
+            if not more:
+                break
+            content += more
+        return content.partition(b"\n")[0]
 
     def _make_ready(self) -> None:
         """See that what is there is durable and that the next line starts on its own."""
@@ -297,7 +305,7 @@ class Journal:
         if any(salvage(end.rpartition(b"\n")[2])):
             # Only the newline is missing or damaged; the record may have been acknowledged.
             write_all(self._disk, self._open_handle(), b"\n")
-            self._catch_up()
+            self._catch_up(self._open_handle(), self.reading)
         if self._disk.state(self._open_handle()).size > self.reading.offset:
             self._quarantine(self.reading.offset, end)
             self._cut(self.reading.offset)
@@ -351,6 +359,18 @@ class Journal:
         if self._handle is None:
             raise StoreError("The store is closed; open it again.")
         return self._handle
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cycle collector from walking, again and again, the records being loaded: half of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _header(reading: Reading, generation: int = 0) -> bytes:

@@ -2,7 +2,7 @@
 
 A line is a JSON object on its own, readable with any text tool:
 
-    {"v":1,"seq":7,"op":"add","kind":"thumb","id":"…","at":"…","data":{…},"crc":"0a1b2c3d"}
+    {"v":2,"seq":7,"op":"add","kind":"thumb","id":"…","at":"…","data":{…},"crc":"0a1b2c3d"}
 
 `crc` is the CRC-32 of every byte before `,"crc"`. JSON escapes line breaks, so a newline byte ends a line and
 does nothing else; text is UTF-8 with lone surrogates let through: what a browser sent comes back as it was.
@@ -11,17 +11,17 @@ does nothing else; text is UTF-8 with lone surrogates let through: what a browse
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 from feedback_store.errors import InvalidRecordError
 from feedback_store.migrations import SCHEMA, upgrade
 
 Op = Literal["begin", "add", "revise", "retract", "restore"]
-_SEAL = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
+_SEAL = re.compile(rb',"crc":"[0-9a-f]{8}"\}')
 _SEAL_LENGTH = len(',"crc":"00000000"}')
 _START = b'{"v":'
+_parse = json.JSONDecoder().raw_decode
 
 
 class DamagedLineError(ValueError):
@@ -32,8 +32,7 @@ class NewerLineError(ValueError):
     """A whole line of a schema this version does not know."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened to one record; `data` is the record's content for add and revise.
 
     `more` says that the next line belongs to the same act; neither counts without the other.
@@ -63,31 +62,24 @@ def encode_body(op: Op, kind: str, id: str, at: str, data: Mapping[str, Any] | N
 def encode(seq: int, body: bytes, *, more: bool = False) -> bytes:
     """Seal a body into a line with its newline."""
     sealed = b'{"v":%d,"seq":%d,%s%s' % (SCHEMA, seq, b'"more":true,' if more else b"", body)
-    return b'%s,"crc":"%08x"}\n' % (sealed, crc32(sealed))
+    return sealed + seal_of(sealed) + b"\n"
 
 
 def decode(line: bytes) -> Event:
     """Read one line without its newline; raise DamagedLineError or NewerLineError."""
-    content, seal = line[:-_SEAL_LENGTH], _SEAL.fullmatch(line, max(0, len(line) - _SEAL_LENGTH))
-    if not seal or int(seal[1], 16) != crc32(content):
+    content = line[:-_SEAL_LENGTH]
+    if line[-_SEAL_LENGTH:] != seal_of(content):
         raise DamagedLineError("its checksum does not match")
     try:
-        fields = json.loads((content + b"}").decode("utf-8", "surrogatepass"))
+        fields, _ = _parse(line.decode("utf-8", "surrogatepass"))
         if fields["v"] > SCHEMA:
             raise NewerLineError(f"written by schema {fields['v']}")
         fields = upgrade(fields)
         data = fields.get("data")
         if data is not None:
             data["id"] = fields["id"]
-        return Event(
-            seq=fields["seq"],
-            op=fields["op"],
-            kind=fields["kind"],
-            id=fields["id"],
-            at=fields["at"],
-            data=data,
-            more=fields.get("more", False),
-        )
+        told = fields["seq"], fields["op"], fields["kind"], fields["id"], fields["at"]
+        return Event(*told, data, "more" in fields)
     except NewerLineError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -108,8 +100,13 @@ def salvage(damaged: bytes) -> Iterator[tuple[int, bytes]]:
         position = damaged.find(_START, end or position + 1)
 
 
+def seal_of(content: bytes) -> bytes:
+    """Return the ending that makes these bytes a whole line."""
+    return b',"crc":"%08x"}' % crc32(content)
+
+
 def _end_of_valid(damaged: bytes, start: int) -> int | None:
     for seal in _SEAL.finditer(damaged, start):
-        if int(seal[1], 16) == crc32(damaged[start : seal.start()]):
+        if seal[0] == seal_of(damaged[start : seal.start()]):
             return seal.end()
     return None

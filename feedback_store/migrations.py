@@ -3,9 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 Fields = dict[str, Any]
-UPGRADES: dict[int, Callable[[Fields], Fields]] = {}
+
+
+def _from_1(fields: Fields) -> Fields:
+    """Prompts were lists of {role, content}; as [role, content] a long journal opens faster and smaller."""
+    data = fields.get("data")
+    if fields["kind"] == "completion" and data:
+        data["prompt"] = [[message["role"], message["content"]] for message in data["prompt"]]
+    return fields
+
+
+UPGRADES: dict[int, Callable[[Fields], Fields]] = {1: _from_1}
 
 
 def upgrade(fields: Fields) -> Fields:

@@ -145,7 +145,7 @@ def from_json(kind: str, values: Mapping[str, Any]) -> Record:
     """Rebuild the record that `to_json` took apart."""
     fields = dict(values)
     if kind == "completion":
-        fields["prompt"] = tuple([Message(role=m["role"], content=m["content"]) for m in fields["prompt"]])
+        fields["prompt"] = tuple([Message(role=role, content=text) for role, text in fields["prompt"]])
     elif kind == "thumb":
         fields["tags"] = tuple(fields["tags"])
     return KINDS[kind](**fields)
@@ -189,10 +189,10 @@ def _tags(place: _Place, value: object) -> list[str]:
     return [_text(place, tag) for tag in value]
 
 
-def _prompt(place: _Place, value: object) -> list[dict[str, str]]:
+def _prompt(place: _Place, value: object) -> list[list[str]]:
     if type(value) is not tuple or not all(type(message) is Message for message in value):
         raise place.refuse("a tuple of Messages", value)
-    return [{"role": _text(place, m.role), "content": _text(place, m.content)} for m in value]
+    return [[_text(place, m.role), _text(place, m.content)] for m in value]
 
 
 def _verdict(place: _Place, value: object) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar, cast
 
+from feedback_store import upkeep
 from feedback_store.disk import Disk
 from feedback_store.errors import DuplicateError, InvalidRecordError, UnknownRecordError
 from feedback_store.journal import Journal
-from feedback_store.lines import Op, decode, encode_body
+from feedback_store.lines import Event, Op, decode, encode_body
+from feedback_store.reading import Damage
 from feedback_store.records import (
     Choice,
     Completion,
@@ -23,6 +25,7 @@ from feedback_store.records import (
     now,
     to_json,
 )
+from feedback_store.upkeep import BackupReport, CompactReport, RestoreReport, VerifyReport
 from feedback_store.view import Entry, Row, View, judgement
 
 T = TypeVar("T", bound=Record)
@@ -172,13 +175,29 @@ class FeedbackStore:
 
     def history(self, id: str) -> list[HistoryEvent]:
         """List every event of a record, as the journal has it; raise UnknownRecordError for an unknown id."""
-        entry = self._entry(id)
-        return [self._history_event(place) for place in list(entry.places)]
+        self._entry(id)
+        return [_history_event(decode(line)) for line in self._journal.lines_about(id)]
 
-    def _history_event(self, place: int) -> HistoryEvent:
-        event = decode(self._journal.line_at(place))
-        record = None if event.data is None else from_json(event.kind, event.data)
-        return HistoryEvent(seq=event.seq, op=event.op, at=event.at, record=record)
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """The lines that could not be read when the journal was; copies are in the quarantine folder."""
+        return tuple(self._journal.reading.damage)
+
+    def verify(self) -> VerifyReport:
+        """Read the whole journal anew and report damage, gaps and counts."""
+        return upkeep.verify(self._journal, self._disk)
+
+    def backup(self, folder: str | Path) -> BackupReport:
+        """Copy the store as it is at this moment into a new folder; writers go on meanwhile."""
+        return upkeep.backup(self._journal, self._disk, Path(folder))
+
+    def restore(self, folder: str | Path) -> RestoreReport:
+        """Put a backup in place of what is here, which is kept as a backup beside it."""
+        return upkeep.restore(self._journal, self._disk, Path(folder))
+
+    def compact(self) -> CompactReport:
+        """Erase for good what no longer counts; the present state stays, undo and history go."""
+        return upkeep.compact(self._journal, self._disk)
 
     def _change(self, op: Op, id: str) -> None:
         entry = self._entry(id)
@@ -216,6 +235,11 @@ class FeedbackStore:
         reading = self._journal.reading
         with reading.lock:
             yield reading.view
+
+
+def _history_event(event: Event) -> HistoryEvent:
+    record = None if event.data is None else from_json(event.kind, event.data)
+    return HistoryEvent(seq=event.seq, op=event.op, at=event.at, record=record)
 
 
 def _body(op: Op, record: Record, at: str) -> bytes:

@@ -3,17 +3,19 @@
 The view is a fold: events go in one by one, in the journal's order, and each one twice does no harm.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tinydb import TinyDB
 from tinydb.storages import MemoryStorage
-from tinydb.table import Document, Table
+from tinydb.table import Table
 
 from feedback_store.lines import Event
 
 Row = Mapping[str, Any]
+Ids = dict[str, None]  # an ordered set
 INDEXES: dict[str, tuple[str, ...]] = {
     "conversation": (),
     "completion": ("conversation_id", "round", "model"),
@@ -31,7 +33,7 @@ class LiveTable(Table):
 
     def __init__(self, storage: Any, name: str, cache_size: int = 0, persist_empty: bool = False) -> None:
         self._rows: dict[str, Row] = {}
-        self._index: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in INDEXES.get(name, ())}
+        self._index: dict[str, defaultdict[Any, Ids]] = {key: defaultdict(dict) for key in INDEXES[name]}
         super().__init__(storage, name, cache_size, persist_empty)
 
     def _read_table(self) -> dict[str, Row]:
@@ -44,18 +46,17 @@ class LiveTable(Table):
         """Insert a row, or replace it in its place."""
         if id in self._rows:
             self._forget(id)
-            self._rows[id] = row
-        else:
-            self.insert(Document(row, id))  # type: ignore[arg-type]  # ids are text here
-        for name, value, ids in self._postings(row):
-            ids = self._index[name].setdefault(value, ids)
-            ids[id] = None
+        self._rows[id] = row
+        for name, index in self._index.items():
+            value = row[name]
+            for single in value if type(value) is list else (value,):
+                index[single][id] = None
 
     def drop(self, id: str) -> None:
         """Remove a row, if it is there."""
         if id in self._rows:
             self._forget(id)
-            self.remove(doc_ids=[id])  # type: ignore[list-item]  # ids are text here
+            del self._rows[id]
 
     def lookup(self, name: str, value: object) -> list[str]:
         """List the ids whose field has this value (or holds it, for a list)."""
@@ -70,16 +71,12 @@ class LiveTable(Table):
         return list(self._rows.values()) if ids is None else [self._rows[id] for id in ids]
 
     def _forget(self, id: str) -> None:
-        for name, value, ids in self._postings(self._rows[id]):
-            ids.pop(id, None)
-            if not ids:
-                self._index[name].pop(value, None)
-
-    def _postings(self, row: Row) -> Iterator[tuple[str, Any, dict[str, None]]]:
         for name, index in self._index.items():
-            values = row[name]
-            for value in values if type(values) is list else (values,):
-                yield name, value, index.get(value, {})
+            value = self._rows[id][name]
+            for single in value if type(value) is list else (value,):
+                index[single].pop(id, None)
+                if not index[single]:
+                    del index[single]
 
 
 class LiveDB(TinyDB):
@@ -108,7 +105,7 @@ class View:
     entries: dict[str, Entry] = field(default_factory=dict)
     _latest: dict[tuple[str, ...], str] = field(default_factory=dict)
     _about: dict[str, list[str]] = field(default_factory=dict)
-    unrated: dict[int | None, dict[str, None]] = field(default_factory=dict)
+    unrated: defaultdict[int | None, Ids] = field(default_factory=lambda: defaultdict(dict))
 
     def __post_init__(self) -> None:
         self.tables = {kind: self.db.table(kind) for kind in INDEXES}  # type: ignore[misc]  # of table_class
@@ -121,7 +118,7 @@ class View:
         elif entry is not None and event.op != "add":
             entry.places.append(place)
             if event.op == "revise" and event.data is not None:
-                self.unrated.get(entry.row.get("round"), {}).pop(event.id, None)
+                self.unrated[entry.row.get("round")].pop(event.id, None)
                 entry.row = event.data
             else:
                 entry.retracted = event.op == "retract"
@@ -133,14 +130,18 @@ class View:
     def _add(self, event: Event, row: Row, place: int) -> None:
         self.entries[event.id] = Entry(event.kind, row, event.seq, [place])
         key = judgement(event.kind, row)
-        if key:
+        if key is None:
+            self.tables[event.kind].put(event.id, row)
+            if event.kind == "completion":
+                self._settle_rating(event.id)
+        else:
             superseded = self._latest.get(key)
             self._latest[key] = event.id
             for subject in subjects(event.kind, row):
                 self._about.setdefault(subject, []).append(event.id)
             if superseded:
                 self._settle(superseded)
-        self._settle(event.id)
+            self._settle(event.id)
 
     def _settle(self, id: str) -> None:
         entry = self.entries[id]
@@ -158,7 +159,7 @@ class View:
         entry = self.entries.get(id)
         if entry is None or entry.kind != "completion":
             return
-        waiting = self.unrated.setdefault(entry.row["round"], {})
+        waiting = self.unrated[entry.row["round"]]
         if row is None or self.tables["thumb"].has("completion_id", id):
             waiting.pop(id, None)
         else:

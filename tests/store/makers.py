@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from feedback_store import Choice, Completion, Conversation, Edit, Message, Thumb
+from feedback_store import Choice, Completion, Conversation, Edit, FeedbackStore, Message, Thumb
 
 
 def completion(text: str = "Ciao!", **fields: Any) -> Completion:
@@ -30,3 +30,17 @@ def one_of_each() -> tuple[Conversation, Completion, Completion, Thumb, Choice, 
         Choice(left_id=left.id, right_id=right.id, verdict="right", blind=True, annotator="anna"),
         Edit(completion_id=left.id, text="Ciao a te!"),
     )
+
+
+def state_of(store: FeedbackStore) -> dict[str, Any]:
+    """Tell all that a store says now, whatever the order."""
+    found = (
+        store.conversations(),
+        store.completions(),
+        store.thumbs(),
+        store.choices(),
+        store.edits(),
+    )
+    return {record.id: record for records in found for record in records} | {
+        "visible": {made.id for made in store.completions(visible_only=True)}
+    }
