@@ -4,7 +4,6 @@ The lock is taken here and handed to the child as an open file, so that a round 
 moment it is started until its worker's last breath, with no gap and no stored process id.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from alignchat.config import child_environment
 from alignchat.errors import RoundError
 from alignchat.files import FileLock
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
+
+PACKAGES = Path(__file__).parent.parent
 
 
 def start(folder: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:
@@ -33,7 +34,7 @@ def start(folder: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes
                 stderr=log,
                 pass_fds=[handle],
                 start_new_session=True,
-                cwd=Path(__file__).parent.parent,
+                cwd=PACKAGES,
                 env=child_environment(),
             )
     finally:
@@ -50,25 +51,19 @@ def is_cancelled(folder: Path) -> bool:
     return (folder / CANCEL_FILE).exists()
 
 
-def adapter_loads(model: str, adapter: Path, sha256: str) -> bool:
-    """Try an adapter in a process of its own, since llama.cpp may crash on a bad one."""
+def adapter_problem(model: str, adapter: Path, sha256: str) -> str | None:
+    """Try an adapter in a process of its own, since llama.cpp may crash on it; return what went wrong."""
     command = [sys.executable, "-m", "alignchat.trial", model, str(adapter), sha256]
     trial = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        text=True,
+        cwd=PACKAGES,
         env=child_environment(),
         check=False,
-        timeout=600,
     )
-    return trial.returncode == 0
-
-
-def log_tail(folder: Path, lines: int = 20) -> str:
-    """Return the end of the worker's log."""
-    path = folder / LOG_FILE
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, os.path.getsize(path) - 20_000))
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+    if trial.returncode == 0:
+        return None
+    last_words = trial.stderr.strip().splitlines()[-1:]
+    return last_words[0] if last_words else "llama.cpp crashed on it."

@@ -237,10 +237,8 @@ class Loop:
     def activate(self, number: int) -> None:
         """Let the chat use a round, after trying its adapter in a process of its own."""
         adapter = self.rounds.adapter(number)
-        if adapter and not jobs.adapter_loads(self.settings.model, adapter.path, adapter.sha256):
-            raise AdapterError(
-                f"The adapter of round {number} does not load, so the chat stays as it is; resume the round."
-            )
+        if adapter and (problem := jobs.adapter_problem(self.settings.model, adapter.path, adapter.sha256)):
+            raise AdapterError(f"Round {number} cannot be used, so the chat stays as it is: {problem}")
         self.rounds.activate(number)
 
     def talkable(self) -> list[int]:

@@ -123,9 +123,9 @@ class Worker:
         adapter = Adapter(
             path=path, sha256=adapter_to_gguf(self.folder / ADAPTER_FOLDER, self.model.path, path)
         )
-        if not jobs.adapter_loads(str(self.model.path), adapter.path, adapter.sha256):
+        if problem := jobs.adapter_problem(str(self.model.path), adapter.path, adapter.sha256):
             raise AdapterError(
-                "The trained adapter does not load in llama.cpp; resume the round to write it again."
+                f"The trained adapter does not load, resume the round to write it again: {problem}"
             )
         write_json(self.folder / ADAPTER_FILE, {"sha256": adapter.sha256, "bytes": path.stat().st_size})
 
