@@ -8,11 +8,13 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from alignchat.engine import Progress, Sampling
+import numpy as np
+
+from alignchat.draw import draw, random_for
+from alignchat.engine import Adapter, Progress, Sampling
 from alignchat.errors import Cancelled
-from alignchat.llama import PREFILL, Context, Entry, Sampler, Weights
+from alignchat.llama import PREFILL, Context, Entry, Weights
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class _Job:
 
     index: int
     pending: list[int]
-    sampler: Sampler
+    random: np.random.Generator
     position: int = 0
     said: list[int] = field(default_factory=list)
 
@@ -32,17 +34,18 @@ def generate(
     sampling: Sampling,
     *,
     sequences: int,
-    adapter: Path | None = None,
+    adapter: Adapter | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> list[str]:
     """Return a continuation of each prompt, in the prompts' order; raise Cancelled when told to stop."""
-    if not prompts:
-        return []
+    if not prompts or sampling.max_tokens < 1:
+        return [""] * len(prompts)
     jobs = _jobs(weights, prompts, sampling)
     sequences = min(sequences, len(jobs))
-    longest = max(len(job.pending) for job in jobs) + sampling.max_tokens
-    context = Context(weights, length=sequences * longest, sequences=sequences, unified=True)
+    # The longest come first, so no more than this is ever held at once.
+    length = sum(len(job.pending) + sampling.max_tokens for job in jobs[:sequences])
+    context = Context(weights, length=length, sequences=sequences, unified=True)
     texts: dict[int, str] = {}
 
     def on_done(job: _Job) -> None:
@@ -52,30 +55,23 @@ def generate(
 
     try:
         context.use(adapter)
-        _run(context, deque(jobs), sampling.max_tokens, list(range(sequences)), on_done, should_stop)
+        _run(context, deque(jobs), sampling, list(range(sequences)), on_done, should_stop)
     finally:
         context.close()
-        for job in jobs:
-            job.sampler.close()
     return [texts[i] for i in range(len(prompts))]
 
 
 def _jobs(weights: Weights, prompts: Sequence[str], sampling: Sampling) -> list[_Job]:
     """Make the jobs, longest first so that the last ones running are short, and equal texts apart."""
+    ids = [weights.tokenize(p, add_special=True, parse_control=False) or weights.start() for p in prompts]
     seen: Counter[str] = Counter()
     jobs = []
-    for index in sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), prompts[i], i)):
+    for index in sorted(range(len(prompts)), key=lambda i: (-len(ids[i]), prompts[i], i)):
         prompt = prompts[index]
         seen[prompt] += 1
         key = f"{sampling.seed}/{seen[prompt]}/{prompt}".encode("utf-8", "surrogatepass")
-        sampler = Sampler(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            seed=int.from_bytes(hashlib.sha256(key).digest()[:4]),
-        )
-        ids = weights.tokenize(prompt, add_special=True, parse_control=False)
-        jobs.append(_Job(index=index, pending=ids, sampler=sampler))
+        random = random_for(int.from_bytes(hashlib.sha256(key).digest()[:8]))
+        jobs.append(_Job(index=index, pending=ids[index], random=random))
     return jobs
 
 
@@ -88,7 +84,7 @@ def _text(weights: Weights, tokens: list[int], stop: tuple[str, ...]) -> str:
 def _run(
     context: Context,
     waiting: deque[_Job],
-    max_tokens: int,
+    sampling: Sampling,
     slots: list[int],
     on_done: Callable[[_Job], None],
     should_stop: Callable[[], bool] | None,
@@ -101,10 +97,12 @@ def _run(
             running[slots.pop()] = waiting.popleft()
         for slot, output in _decode(context, running):
             job = running[slot]
-            token = job.sampler.sample(context, output)
-            job.pending = [token]
-            job.said.append(token)
-            if context.weights.is_end(token) or len(job.said) == max_tokens:
+            token = draw(context.logits(output), sampling, job.random)
+            ended = context.weights.is_end(token)
+            if not ended:
+                job.pending = [token]
+                job.said.append(token)
+            if ended or len(job.said) == sampling.max_tokens:
                 context.forget(slot)
                 slots.append(slot)
                 on_done(running.pop(slot))

@@ -42,14 +42,16 @@ class Stream:
     def __init__(self, pieces: Callable[["Stream"], Generator[str, None, None]]) -> None:
         self.tokens = 0
         self.stop_reason: StopReason = "stopped"
-        self._started = time.monotonic()
+        self._started = self._latest = time.monotonic()
         self._pieces = pieces(self)
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        return next(self._pieces)
+        piece = next(self._pieces)
+        self._latest = time.monotonic()
+        return piece
 
     def close(self) -> None:
         """Stop generating; what has come so far stays."""
@@ -57,8 +59,8 @@ class Stream:
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens generated a second since the call, prompt reading included."""
-        return self.tokens / max(time.monotonic() - self._started, 1e-9)
+        """Tokens generated a second from the call to the latest piece, prompt reading included."""
+        return self.tokens / max(self._latest - self._started, 1e-9)
 
 
 class Engine(Protocol):

@@ -1,4 +1,4 @@
-"""llama.cpp in a few Python words: weights, contexts, samplers, adapters. The only file that imports it.
+"""llama.cpp in a few Python words: weights, contexts, adapters. The only file that imports it.
 
 Knows tokens and logits; knows neither conversations nor rounds. Nothing here is thread-safe: a
 context is driven by one thread at a time, which its owner sees to.
@@ -6,13 +6,17 @@ context is driven by one thread at a time, which its owner sees to.
 
 import ctypes
 import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
+import numpy as np
 
+from alignchat.draw import Logits
+from alignchat.engine import Adapter
 from alignchat.errors import AdapterError, ModelError
 
 PREFILL = 512
@@ -48,7 +52,8 @@ class Weights:
             raise ModelError(f"llama.cpp cannot load {path}; the file may be damaged: download it again.")
         self._vocabulary = llama_cpp.llama_model_get_vocab(self.handle)
         self.vocabulary_size: int = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
-        self._adapters: dict[Path, Any] = {}
+        self._adapters: dict[Adapter, Any] = {}
+        self._loading = threading.Lock()
 
     def tokenize(self, text: str, *, add_special: bool, parse_control: bool) -> list[int]:
         """Return token ids; `add_special` puts a BOS first where the vocabulary asks for one."""
@@ -62,27 +67,38 @@ class Weights:
             raise ModelError("The text cannot be tokenised; it may be too long.")
         return list(ids[:count])
 
+    def start(self) -> list[int]:
+        """Return what stands for an empty text: the token of beginnings, else the one of ends."""
+        first = llama_cpp.llama_vocab_bos(self._vocabulary)
+        return [first if first >= 0 else llama_cpp.llama_vocab_eos(self._vocabulary)]
+
     def piece(self, token: int) -> bytes:
         """Return the bytes a token stands for; control tokens give none."""
-        buffer = ctypes.create_string_buffer(256)
-        size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, 256, 0, False)
-        return buffer.raw[: max(size, 0)]
+        size = 256
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            used = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, size, 0, False)
+            if used >= 0:
+                return buffer.raw[:used]
+            size = -used
 
     def is_end(self, token: int) -> bool:
         """Tell whether the token ends a generation."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocabulary, token))
 
-    def adapter(self, path: Path) -> Any:
-        """Return llama.cpp's handle of the adapter at `path`, loaded once; raise AdapterError."""
-        if path not in self._adapters:
-            handle = llama_cpp.llama_adapter_lora_init(self.handle, os.fsencode(path))
-            # A broken file gives a NULL that is not None, and a crash at the first token.
-            if not handle or not ctypes.cast(handle, ctypes.c_void_p).value:
-                raise AdapterError(
-                    f"llama.cpp cannot load the adapter {path}; it may be damaged or made for another model."
-                )
-            self._adapters[path] = handle
-        return self._adapters[path]
+    def adapter(self, adapter: Adapter) -> Any:
+        """Return llama.cpp's handle of an adapter, loaded once; raise AdapterError."""
+        with self._loading:
+            if adapter not in self._adapters:
+                handle = llama_cpp.llama_adapter_lora_init(self.handle, os.fsencode(adapter.path))
+                # A broken file gives a NULL that is not None, and a crash at the first token.
+                if not handle or not ctypes.cast(handle, ctypes.c_void_p).value:
+                    raise AdapterError(
+                        f"llama.cpp cannot load the adapter {adapter.path}; "
+                        "it may be damaged or made for another model."
+                    )
+                self._adapters[adapter] = handle
+            return self._adapters[adapter]
 
     def close(self) -> None:
         """Free the weights and all adapters; contexts must be closed before."""
@@ -116,22 +132,23 @@ class Context:
             )
         self._memory = llama_cpp.llama_get_memory(self.handle)
         self._batch = llama_cpp.llama_batch_init(PREFILL, 0, 1)
-        self._adapter: Path | None = None
+        self._adapter: Adapter | None = None
 
-    def use(self, adapter: Path | None) -> None:
+    def use(self, adapter: Adapter | None) -> None:
         """Decode with this adapter from now on; sequences begun with another one must not go on."""
         if adapter == self._adapter:
             return
-        handles = [self.weights.adapter(adapter)] if adapter else []
         kind = llama_cpp.llama_adapter_lora_p_ctypes
-        array = (kind * max(len(handles), 1))(*[ctypes.cast(handle, kind) for handle in handles])
+        handles = [ctypes.cast(self.weights.adapter(a), kind) for a in (adapter,) if a]
         scales = (ctypes.c_float * 1)(1.0)
-        if llama_cpp.llama_set_adapters_lora(self.handle, array, len(handles), scales):
-            raise AdapterError(f"llama.cpp refuses the adapter {adapter}; it may be made for another model.")
+        if llama_cpp.llama_set_adapters_lora(self.handle, (kind * 1)(*handles), len(handles), scales):
+            raise AdapterError("llama.cpp refuses the adapter; it may be made for another model.")
         self._adapter = adapter
 
     def decode(self, entries: Sequence[Entry]) -> None:
         """Run at most PREFILL tokens through the model; raise ModelError if memory is full."""
+        if len(entries) > PREFILL:
+            raise ValueError(f"{len(entries)} tokens are more than the {PREFILL} of a step")
         batch = self._batch
         batch.n_tokens = len(entries)
         for i, entry in enumerate(entries):
@@ -143,9 +160,10 @@ class Context:
         if llama_cpp.llama_decode(self.handle, batch):
             raise ModelError("llama.cpp could not go on: the context is full. Start a new conversation.")
 
-    def logits(self, index: int) -> Any:
-        """Return the logits after batch entry `index`: a pointer to `vocabulary_size` float32."""
-        return llama_cpp.llama_get_logits_ith(self.handle, index)
+    def logits(self, index: int) -> Logits:
+        """Return the logits after batch entry `index`, valid until the next decoding."""
+        pointer = llama_cpp.llama_get_logits_ith(self.handle, index)
+        return np.ctypeslib.as_array(pointer, (self.weights.vocabulary_size,))
 
     def forget(self, sequence: int, position: int = 0) -> None:
         """Drop a sequence's memory from `position` on."""
@@ -157,36 +175,3 @@ class Context:
             llama_cpp.llama_batch_free(self._batch)
             llama_cpp.llama_free(self.handle)
             self.handle = None
-
-
-class Sampler:
-    """A chain that picks the next token: top-k, top-p, temperature, seeded draw; greedy at 0."""
-
-    def __init__(self, *, temperature: float, top_p: float, top_k: int, seed: int) -> None:
-        parameters = llama_cpp.llama_sampler_chain_default_params()
-        self._chain = llama_cpp.llama_sampler_chain_init(parameters)
-        for stage in _stages(temperature, top_p, top_k, seed):
-            llama_cpp.llama_sampler_chain_add(self._chain, stage)
-
-    def sample(self, context: Context, index: int) -> int:
-        """Pick a token from the logits after batch entry `index`."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, context.handle, index))
-
-    def close(self) -> None:
-        """Free the chain."""
-        if self._chain:
-            llama_cpp.llama_sampler_free(self._chain)
-            self._chain = None
-
-
-def _stages(temperature: float, top_p: float, top_k: int, seed: int) -> Iterable[Any]:
-    if temperature == 0:
-        return [llama_cpp.llama_sampler_init_greedy()]
-    stages = [llama_cpp.llama_sampler_init_top_k(top_k)] if top_k else []
-    if top_p < 1:
-        stages.append(llama_cpp.llama_sampler_init_top_p(top_p, 1))
-    return [
-        *stages,
-        llama_cpp.llama_sampler_init_temp(temperature),
-        llama_cpp.llama_sampler_init_dist(seed & 0xFFFFFFFF),
-    ]

@@ -9,36 +9,51 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 
 from alignchat import batch
 from alignchat.catalog import Model
+from alignchat.draw import draw, random_for
 from alignchat.engine import Adapter, Progress, Sampling, Stream
 from alignchat.errors import AdapterError, ModelError
 from alignchat.files import sha256
-from alignchat.llama import PREFILL, Context, Entry, Sampler, Weights
+from alignchat.llama import PREFILL, Context, Entry, Weights
+from alignchat.places import Places
 from alignchat.template import segments
 from feedback_store import Message
 
 SLOTS = 4
 
 
+class _ClosedError(ModelError):
+    def __init__(self) -> None:
+        super().__init__("The model has been closed; start the app again.")
+
+
 @dataclass(slots=True, kw_only=True)
 class _Slot:
-    """One sequence of the context: which tokens its memory holds, and whose they are."""
+    """One sequence of the context: which tokens its memory holds, and whose they are.
+
+    The memory may hold more than `tokens`, after a failure, but never less or others.
+    """
 
     number: int
-    adapter: Path | None = None
+    adapter: Adapter | None = None
     tokens: list[int] = field(default_factory=list)
     busy: bool = False
     used_at: int = 0
 
-    def shared(self, tokens: Sequence[int], adapter: Path | None) -> int:
+    def shared(self, tokens: Sequence[int], adapter: Adapter | None) -> int:
         """Return how many of `tokens` need not be read again."""
         if adapter != self.adapter:
             return 0
         pairs = zip(self.tokens, tokens, strict=False)
         return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(self.tokens), len(tokens)))
+
+    def continued(self, tokens: Sequence[int], adapter: Adapter | None) -> int:
+        """Return the same if `tokens` go on with this slot's conversation; 0 if they only begin alike."""
+        shared = self.shared(tokens, adapter)
+        return shared if 2 * shared >= len(self.tokens) else 0
 
 
 class LlamaEngine:
@@ -57,7 +72,10 @@ class LlamaEngine:
         )
         self._slots = [_Slot(number=i) for i in range(SLOTS)]
         self._slot_free = threading.Condition()
-        self._decoding = threading.Lock()
+        # A plain lock may go to one thread again and again while the others wait.
+        self._turns = Places(1)
+        self._batches = threading.Lock()
+        self._closing = threading.Event()
         self._clock = 0
         self._verified: set[Adapter] = set()
 
@@ -65,7 +83,7 @@ class LlamaEngine:
         self, messages: Sequence[Message], sampling: Sampling, *, adapter: Adapter | None = None
     ) -> Stream:
         """Reply to a conversation; raise ModelError if it is longer than the context."""
-        path = self._verify(adapter)
+        self._verify(adapter)
         tokens = self.prompt_tokens(messages)
         room = self._length - len(tokens)
         if room < 1:
@@ -74,7 +92,7 @@ class LlamaEngine:
                 "start a new conversation or set chat.context higher."
             )
         limit = min(sampling.max_tokens, room)
-        return Stream(lambda stream: self._reply(stream, tokens, sampling, limit, path))
+        return Stream(lambda stream: self._reply(stream, tokens, sampling, limit, adapter))
 
     def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
         """Return the token ids of a conversation as the model reads it before replying."""
@@ -87,11 +105,12 @@ class LlamaEngine:
             control_tokens=model.control_tokens,
             add_generation_prompt=True,
         )
-        return [
-            token
-            for text, parse_control in stretches
-            for token in self._weights.tokenize(text, add_special=False, parse_control=parse_control)
-        ]
+        with self._turn():
+            return [
+                token
+                for text, parse_control in stretches
+                for token in self._weights.tokenize(text, add_special=False, parse_control=parse_control)
+            ]
 
     def generate_many(
         self,
@@ -102,80 +121,86 @@ class LlamaEngine:
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> list[str]:
-        """Continue raw texts through a context of their own."""
-        return batch.generate(
-            self._weights,
-            prompts,
-            sampling,
-            sequences=self._sequences,
-            adapter=self._verify(adapter),
-            on_progress=on_progress,
-            should_stop=should_stop,
-        )
+        """Continue raw texts through a context of their own; raise Cancelled when told to stop."""
+        self._verify(adapter)
+        with self._batches:
+            if self._closing.is_set():
+                raise _ClosedError
+            return batch.generate(
+                self._weights,
+                prompts,
+                sampling,
+                sequences=self._sequences,
+                adapter=adapter,
+                on_progress=on_progress,
+                should_stop=lambda: self._closing.is_set() or bool(should_stop and should_stop()),
+            )
 
     def close(self) -> None:
-        """Free weights and memory."""
-        self._context.close()
-        self._weights.close()
+        """Free weights and memory; replies under way end, batches under way raise Cancelled."""
+        self._closing.set()
+        with self._slot_free:
+            self._slot_free.notify_all()
+        with self._batches, self._turns.take(1):
+            self._context.close()
+            self._weights.close()
 
-    def _verify(self, adapter: Adapter | None) -> Path | None:
-        if adapter is None:
-            return None
-        if adapter not in self._verified:
-            if not adapter.path.exists():
-                raise AdapterError(
-                    f"The adapter {adapter.path} is missing; resume its round to make it again."
-                )
-            if sha256(adapter.path) != adapter.sha256:
-                raise AdapterError(
-                    f"The adapter {adapter.path} is damaged; resume its round to make it again."
-                )
-            self._verified.add(adapter)
-        return adapter.path
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Have the model to oneself for the length of the block."""
+        with self._turns.take(1):
+            if self._closing.is_set():
+                raise _ClosedError
+            yield
+
+    def _verify(self, adapter: Adapter | None) -> None:
+        if adapter is None or adapter in self._verified:
+            return
+        if not adapter.path.exists():
+            raise AdapterError(f"The adapter {adapter.path} is missing; resume its round to make it again.")
+        if sha256(adapter.path) != adapter.sha256:
+            raise AdapterError(f"The adapter {adapter.path} is damaged; resume its round to make it again.")
+        self._verified.add(adapter)
 
     def _reply(
-        self, stream: Stream, tokens: list[int], sampling: Sampling, limit: int, adapter: Path | None
+        self, stream: Stream, tokens: list[int], sampling: Sampling, limit: int, adapter: Adapter | None
     ) -> Generator[str, None, None]:
-        sampler = Sampler(
-            temperature=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, seed=sampling.seed
-        )
         text = _Text(self.model.stop + sampling.stop)
         try:
             with self._slot(tokens, adapter) as slot:
                 yield from self._read(slot, tokens[:-1])
-                token = tokens[-1]
-                while stream.tokens < limit:
-                    token = self._next(slot, token, sampler)
+                for piece in islice(self._pieces(slot, tokens[-1], sampling), limit):
                     stream.tokens += 1
-                    if self._weights.is_end(token):
+                    shown = text.rest() if piece is None else text.add(piece)
+                    if piece is None or text.stopped:
                         stream.stop_reason = "end"
-                        break
-                    yield text.add(self._weights.piece(token))
-                    if text.stopped:
-                        stream.stop_reason = "end"
-                        break
-                else:
-                    stream.stop_reason = "length"
-                yield text.rest()
-        finally:
-            sampler.close()
+                        yield shown
+                        return
+                    yield shown
+        except _ClosedError:
+            return
+        stream.stop_reason = "length"
+        yield text.rest()
 
     @contextmanager
-    def _slot(self, tokens: Sequence[int], adapter: Path | None) -> Iterator[_Slot]:
-        """Take the free slot that already holds most of `tokens`, else the one unused longest."""
+    def _slot(self, tokens: Sequence[int], adapter: Adapter | None) -> Iterator[_Slot]:
+        """Take the free slot where this conversation goes on, else the one unused longest."""
         with self._slot_free:
-            self._slot_free.wait_for(lambda: not all(slot.busy for slot in self._slots))
+            self._slot_free.wait_for(
+                lambda: self._closing.is_set() or not all(slot.busy for slot in self._slots)
+            )
+            if self._closing.is_set():
+                raise _ClosedError
             free = [slot for slot in self._slots if not slot.busy]
-            slot = max(free, key=lambda s: (s.shared(tokens, adapter), -s.used_at))
+            slot = max(free, key=lambda s: (s.continued(tokens, adapter), -s.used_at))
             slot.busy = True
             self._clock += 1
             slot.used_at = self._clock
         try:
-            kept = min(slot.shared(tokens, adapter), len(tokens) - 1)
-            with self._decoding:
-                self._context.forget(slot.number, kept)
-            slot.tokens = slot.tokens[:kept]
+            slot.tokens = slot.tokens[: min(slot.shared(tokens, adapter), len(tokens) - 1)]
             slot.adapter = adapter
+            with self._turn():
+                self._context.forget(slot.number, len(slot.tokens))
             yield slot
         finally:
             with self._slot_free:
@@ -186,14 +211,19 @@ class LlamaEngine:
         """Read the prompt in parts, giving way to other replies and to a stop between them."""
         while len(slot.tokens) < len(tokens):
             part = tokens[len(slot.tokens) : len(slot.tokens) + PREFILL]
-            with self._decoding:
+            with self._turn():
                 self._decode(slot, part, logits=False)
             yield ""
 
-    def _next(self, slot: _Slot, token: int, sampler: Sampler) -> int:
-        with self._decoding:
-            self._decode(slot, [token], logits=True)
-            return sampler.sample(self._context, 0)
+    def _pieces(self, slot: _Slot, token: int, sampling: Sampling) -> Iterator[bytes | None]:
+        """Generate from `token` on, each token's bytes; None at the token that ends the reply."""
+        random = random_for(sampling.seed)
+        while True:
+            with self._turn():
+                self._decode(slot, [token], logits=True)
+                token = draw(self._context.logits(0), sampling, random)
+                piece = None if self._weights.is_end(token) else self._weights.piece(token)
+            yield piece
 
     def _decode(self, slot: _Slot, tokens: Sequence[int], *, logits: bool) -> None:
         start = len(slot.tokens)

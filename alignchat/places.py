@@ -24,10 +24,12 @@ class Places:
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= count)
-            self._waiting.popleft()
-            self._free -= count
-            self._changed.notify_all()
+            try:
+                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= count)
+                self._free -= count
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from alignchat.engine import Adapter
 from alignchat.llama import Context, Entry, Weights
 
 Rows = np.ndarray
@@ -28,11 +29,10 @@ class LlamaScorer:
         return float(rows[np.arange(len(reply)), list(reply)].sum())
 
     def _rows(self, ids: Sequence[int], start: int, adapter: Path | None) -> Rows:
-        self._context.use(adapter)
+        self._context.use(adapter and Adapter(path=adapter, sha256=""))
         self._context.decode([Entry(token, i, 0, i >= start) for i, token in enumerate(ids)])
-        size = self._weights.vocabulary_size
         places = range(start, len(ids))
-        rows = [np.ctypeslib.as_array(self._context.logits(i), (size,)).copy() for i in places]
+        rows = [self._context.logits(i).copy() for i in places]
         self._context.forget(0)
         return log_softmax(np.stack(rows))
 
