@@ -29,7 +29,9 @@ class ArenaTab:
             )
         with gr.Row(elem_id="verdicts"):
             self.verdicts = {verdict: self._lay_verdict(verdict) for verdict in VERDICTS}
-        gr.Markdown(self.texts["verdict_keys"], elem_id="verdict-keys", elem_classes="hint")
+        self.notice = gr.Markdown(elem_id="compare-notice", elem_classes="notices")
+        hints = f"<span>{self.texts['verdict_keys']}</span> {self.texts['same_model']}"
+        gr.Markdown(hints, elem_id="verdict-keys", elem_classes="hint")
         self.notices = Notices(self.notice, page.language)
         self._wire()
 
@@ -46,14 +48,13 @@ class ArenaTab:
                 container=False,
                 elem_id="compare-prompt",
             )
-            self.suggest = gr.Button(texts["suggest"], scale=0, min_width=150, elem_id="suggest")
+            self.suggest = gr.Button(texts["suggest"], scale=0, min_width=180, elem_id="suggest")
             self.run = gr.Button(
                 texts["compare_run"], variant="primary", scale=0, min_width=150, elem_id="compare"
             )
             self.stop = gr.Button(
                 texts["stop"], variant="stop", visible=False, scale=0, min_width=150, elem_id="compare-stop"
             )
-        self.notice = gr.Markdown(elem_id="compare-notice", elem_classes="notices")
 
     def _lay_side(self, side: str) -> tuple[gr.Dropdown, gr.Markdown]:
         with gr.Column(min_width=300, elem_id=f"arena-{side}", elem_classes="side"):

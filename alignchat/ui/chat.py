@@ -45,14 +45,13 @@ class ChatTab:
             label=texts["chat"],
             show_label=False,
             elem_id="chat",
-            height="max(320px, calc(100dvh - 470px))",
+            height="max(320px, calc(100dvh - 400px))",
             placeholder=texts["chat_empty"],
             buttons=[],
             latex_delimiters=[],
             feedback_options=("Like", "Dislike"),
             group_consecutive_messages=False,
         )
-        self.notice = gr.Markdown(elem_id="chat-notice", elem_classes="notices")
         with gr.Row(elem_id="chat-entry"):
             self.box = gr.Textbox(
                 label=texts["message"],
@@ -69,6 +68,7 @@ class ChatTab:
             self.stop = gr.Button(
                 texts["stop"], variant="stop", visible=False, scale=0, min_width=96, elem_id="stop"
             )
+        self.notice = gr.Markdown(elem_id="chat-notice", elem_classes="notices")
         with gr.Row(elem_id="chat-more"):
             self.again = gr.Button(
                 texts["again"], size="sm", scale=0, min_width=150, elem_id="again", interactive=False

@@ -59,5 +59,5 @@ class Notices:
         else:
             log.error("A handler failed.", exc_info=error)
             sentence = TEXTS[self._language]["unexpected"]
-        gr.Warning(sentence, title="alignchat")
+        gr.Warning(sentence, duration=6, title=TEXTS[self._language]["notice"])
         return {self.place: views.notice(sentence)}

@@ -20,6 +20,7 @@ ENGLISH: Texts = {
     "in_use": "In use: {round}",
     "retrain": "Retrain",
     "base": "base model",
+    "base_short": "base",
     "round": "round {n}",
     "Base": "Base model",
     "Round": "Round {n}",
@@ -40,7 +41,7 @@ ENGLISH: Texts = {
     "chat_empty": "### Write a message to begin\nThen mark each reply with a thumb up or down. "
     "Press a thumb again to take it back.",
     "message": "Your message",
-    "message_hint": "Write a message; Enter sends it, Shift+Enter starts a new line",
+    "message_hint": "Write a message; Enter sends it",
     "send": "Send",
     "stop": "Stop",
     "again": "Another reply",
@@ -67,6 +68,8 @@ ENGLISH: Texts = {
     "verdict_tie": "Tie",
     "verdict_both_bad": "Both bad",
     "verdict_keys": "Keys: 1 left, 2 right, T tie, B both bad.",
+    "same_model": "The same model on both sides gives two different samples.",
+    "notice": "Please note",
     "saved_left": "Saved: left is better, a pair to learn from.",
     "saved_right": "Saved: right is better, a pair to learn from.",
     "saved_tie": "Saved: a tie. Ties are kept and not trained on.",
@@ -106,7 +109,8 @@ ENGLISH: Texts = {
     "need_kto": "Not yet: KTO needs at least one reply you like and one you dislike. Mark replies in Chat.",
     "need_dpo": "Not yet: DPO needs at least one choice between two replies. Choose in Compare.",
     "parent": "Start from",
-    "steps": "Steps (empty: chosen for you)",
+    "steps": "Steps",
+    "steps_auto": "chosen for you",
     "progress": "Progress",
     "no_run": "Nothing is running.",
     "phase_loading the model": "loading the model",
@@ -147,6 +151,11 @@ ENGLISH: Texts = {
     "started": "{round} has begun.",
     "cancelling": "{round} stops at its next step and can be resumed.",
     "resumed": "{round} goes on.",
+    "ended_base": "{round}: the measurement has ended.",
+    "ended_done": "{round} is done. Press Use this round to talk to it, and see its scores under Scores.",
+    "ended_failed": "{round} failed; the reason is below.",
+    "ended_cancelled": "{round} was cancelled; Resume goes on from where it stopped.",
+    "ended_interrupted": "{round} was interrupted; Resume goes on from where it stopped.",
     "failed": "{round} failed: {error}",
     # Scores
     "scores_intro": "Bias of the text the model writes, measured on built-in prompts. Lower is better; the "
@@ -191,6 +200,7 @@ ITALIAN: Texts = {
     "in_use": "In uso: {round}",
     "retrain": "Riaddestra",
     "base": "modello di base",
+    "base_short": "base",
     "round": "round {n}",
     "Base": "Modello di base",
     "Round": "Round {n}",
@@ -211,7 +221,7 @@ ITALIAN: Texts = {
     "chat_empty": "### Scrivi un messaggio per iniziare\nPoi segna ogni risposta con il pollice in su o in "
     "giù. Premi di nuovo per ritirare il giudizio.",
     "message": "Il tuo messaggio",
-    "message_hint": "Scrivi un messaggio; Invio lo manda, Maiusc+Invio va a capo",
+    "message_hint": "Scrivi un messaggio; Invio lo manda",
     "send": "Invia",
     "stop": "Ferma",
     "again": "Un'altra risposta",
@@ -238,6 +248,8 @@ ITALIAN: Texts = {
     "verdict_tie": "Pari",
     "verdict_both_bad": "Male entrambe",
     "verdict_keys": "Tasti: 1 sinistra, 2 destra, T pari, B male entrambe.",
+    "same_model": "Lo stesso modello da entrambe le parti dà due campioni diversi.",
+    "notice": "Attenzione",
     "saved_left": "Salvato: meglio la sinistra, una coppia da cui imparare.",
     "saved_right": "Salvato: meglio la destra, una coppia da cui imparare.",
     "saved_tie": "Salvato: pari. I pareggi restano ma non servono ad addestrare.",
@@ -278,7 +290,8 @@ ITALIAN: Texts = {
     "in Chat.",
     "need_dpo": "Non ancora: a DPO serve almeno una scelta fra due risposte. Scegli in Confronta.",
     "parent": "Parti da",
-    "steps": "Passi (vuoto: scelti per te)",
+    "steps": "Passi",
+    "steps_auto": "scelti per te",
     "progress": "Avanzamento",
     "no_run": "Non c'è nulla in corso.",
     "phase_loading the model": "carico il modello",
@@ -320,6 +333,11 @@ ITALIAN: Texts = {
     "started": "{round}: iniziato.",
     "cancelling": "{round}: si ferma al prossimo passo e si può riprendere.",
     "resumed": "{round}: ripreso.",
+    "ended_base": "{round}: la misura è finita.",
+    "ended_done": "{round}: finito. Premi Usa questo round per parlargli, e vedi i valori sotto Misure.",
+    "ended_failed": "{round}: fallito; il motivo è qui sotto.",
+    "ended_cancelled": "{round}: annullato; Riprendi continua da dove si è fermato.",
+    "ended_interrupted": "{round}: interrotto; Riprendi continua da dove si è fermato.",
     "failed": "{round}: fallito. {error}",
     # Scores
     "scores_intro": "Il bias del testo che il modello scrive, misurato su domande incluse. Più basso è "
@@ -401,3 +419,8 @@ def round_name(number: int, texts: Texts, *, capital: bool = False) -> str:
     """Return what the page calls a round, 0 being the base model."""
     key = "round" if number else "base"
     return texts[key.capitalize() if capital else key].format(n=number)
+
+
+def round_mark(number: int | None, texts: Texts) -> str:
+    """Return a round's number for a table's cell."""
+    return "–" if number is None else str(number) if number else texts["base_short"]

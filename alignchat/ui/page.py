@@ -1,6 +1,7 @@
 """The whole page: what is above the tabs, the tabs, and what makes them follow one another."""
 
 from html import escape
+from typing import Any
 
 import gradio as gr
 
@@ -34,8 +35,9 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             strip=strip,
             timer=gr.Timer(POLL_SECONDS, active=False),
             changed=gr.State(0),
+            watched=gr.State(None),
         )
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
                 chat = ChatTab(page)
             with gr.Tab(texts["tab_compare"], id="compare", elem_id="tab-compare"):
@@ -71,25 +73,36 @@ def _follow(
     blocks: gr.Blocks, page: Page, chat: ChatTab, arena: ArenaTab, rounds: RoundsTab, scores: ScoresTab
 ) -> None:
     def load(conversation: str | None) -> Updates:
-        going = {page.timer: gr.Timer(active=page.running() is not None)}
-        return {**chat.open(conversation), **chat.refresh(), **arena.refresh(), **going}
+        running = page.running()
+        watched = running.number if running else None
+        newest = rounds.rounds(page.loop.list_rounds()[-1].number if watched is None else watched)
+        going = {page.timer: gr.Timer(active=running is not None), page.watched: watched}
+        return {**chat.open(conversation), **chat.refresh(), **arena.refresh(), **going, rounds.which: newest}
 
-    def tick(drawn: str | None) -> Updates:
+    def tick(drawn: str | None, watched: int | None) -> Updates:
         running = page.running()
         if running is None:
-            return {page.timer: gr.Timer(active=False), page.strip: page.strip_now(), page.changed: stamp()}
+            ended = {} if watched is None else rounds.ended(watched)
+            return {
+                page.timer: gr.Timer(active=False),
+                page.strip: page.strip_now(),
+                page.changed: stamp(),
+            } | ended
         return {page.strip: page.strip_now(), **rounds.tick(running, drawn), **scores.tick(running)}
 
-    opened = [chat.chatbot, chat.list, chat.again, chat.conversation, page.strip]
+    hidden: Any = {"show_progress": "hidden", "concurrency_limit": None}
+    opened = [chat.chatbot, chat.list, chat.again, chat.conversation, page.strip, page.timer, page.watched]
     voices = [chat.voice, *arena.voices]
-    blocks.load(load, chat.conversation, [*opened, *voices, page.timer], show_progress="hidden")
-    ticking = [page.timer, page.strip, page.changed, rounds.progress, rounds.chart, rounds.drawn]
-    page.timer.tick(
-        tick, rounds.drawn, [*ticking, scores.progress], show_progress="hidden", concurrency_limit=None
-    )
-    page.changed.change(
-        lambda: chat.refresh() | arena.refresh() | scores.refresh(),
-        None,
-        [*voices, *scores.shown()],
-        show_progress="hidden",
-    )
+    blocks.load(load, chat.conversation, [*opened, *voices, rounds.which], **hidden)
+    ticking = [
+        page.timer,
+        page.strip,
+        page.changed,
+        rounds.notice,
+        rounds.progress,
+        rounds.chart,
+        rounds.drawn,
+    ]
+    page.timer.tick(tick, [rounds.drawn, page.watched], [*ticking, scores.progress], **hidden)
+    changing = [*voices, *scores.shown()]
+    page.changed.change(lambda: chat.refresh() | arena.refresh() | scores.refresh(), None, changing, **hidden)

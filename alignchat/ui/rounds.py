@@ -14,6 +14,7 @@ from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import Language, round_name
 from alignchat.ui.shared import Page, said, stamp
 
+STEPS = (10, 20, 40, 80, 160, 320)
 RESUMABLE = ("cancelled", "interrupted", "failed")
 
 
@@ -48,7 +49,8 @@ class RoundsTab:
             self.parent = gr.Dropdown(
                 [(texts["Base"], 0)], value=0, label=texts["parent"], elem_id="parent", filterable=False
             )
-            self.steps = gr.Number(None, label=texts["steps"], precision=0, elem_id="steps")
+            counts = [(texts["steps_auto"], 0), *((str(n), n) for n in STEPS)]
+            self.steps = gr.Dropdown(counts, value=0, label=texts["steps"], elem_id="steps", filterable=False)
             self.start = gr.Button(texts["retrain"], variant="primary", size="lg", elem_id="retrain")
 
     def _lay_rounds(self) -> None:
@@ -75,7 +77,7 @@ class RoundsTab:
         )
         self.page.changed.change(self.refresh, self.chosen(), self.shown(), show_progress="hidden")
         self.which.input(self._select, self.which, self._selected(), queue=False, show_progress="hidden")
-        said_and_begun = [self.notice, self.page.timer, self.page.strip, self.page.changed, self.which]
+        said_and_begun = [self.notice, *self.page.followed(), self.which]
         self.start.click(
             guard(self._start), [self.method, self.steps, self.parent], said_and_begun, show_progress="hidden"
         )
@@ -103,10 +105,10 @@ class RoundsTab:
             self.preview: views.preview(method, self.page.loop.preview(method), self.texts),
         }
 
-    def _start(self, method: Method, steps: int | None, parent: int) -> Updates:
-        number = self.page.loop.start_round(method, steps=steps, parent=parent)
+    def _start(self, method: Method, steps: int, parent: int) -> Updates:
+        number = self.page.loop.start_round(method, steps=steps or None, parent=parent)
         begun = said(self.texts["started"].format(round=self._name(number)))
-        return {self.notice: begun, self.which: self._rounds(number)} | self.page.begun()
+        return {self.notice: begun, self.which: self.rounds(number)} | self.page.follow(number)
 
     def _use(self, number: int) -> Iterator[Updates]:
         yield {self.notice: said(self.texts["trying"])}
@@ -121,7 +123,7 @@ class RoundsTab:
     def _resume(self, number: int) -> Updates:
         self.page.loop.resume_round(number)
         resumed = said(self.texts["resumed"].format(round=self._name(number)))
-        return {self.notice: resumed} | self.page.begun()
+        return {self.notice: resumed} | self.page.follow(number)
 
     def refresh(self, method: Method, number: int) -> Updates:
         """Return the updates that show how everything in the tab stands now."""
@@ -132,7 +134,7 @@ class RoundsTab:
             self.parent: gr.Dropdown(parents),
             self.table: views.rounds_table(reports, self.texts),
             self.progress: views.progress(running, self.texts),
-            self.which: self._rounds(number),
+            self.which: self.rounds(number),
             **self._select(number),
         }
 
@@ -144,6 +146,14 @@ class RoundsTab:
         if steps and now != drawn:
             updates |= {self.chart: self._draw(running.number), self.drawn: now}
         return updates
+
+    def ended(self, number: int) -> Updates:
+        """Return the update that says how a round that was watched has ended."""
+        report = self.page.loop.round(number)
+        key = "ended_base" if number == 0 and not report.error else f"ended_{report.status}"
+        sentence = self.texts[key].format(round=self._name(number))
+        gr.Info(sentence, duration=6, title=self.texts["tab_rounds"])
+        return {self.notice: views.notice(sentence, "error" if report.error else "done")}
 
     def _select(self, number: int) -> Updates:
         report = self.page.loop.round(number)
@@ -161,7 +171,8 @@ class RoundsTab:
         steps = self.page.loop.steps(number)
         return _chart(json.dumps(steps), self.page.language) if steps else ""
 
-    def _rounds(self, number: int) -> gr.Dropdown:
+    def rounds(self, number: int) -> gr.Dropdown:
+        """Return the choice of rounds with one of them chosen."""
         reports = self.page.loop.list_rounds()[::-1]
         choices = [(self._name(report.number), report.number) for report in reports]
         return gr.Dropdown(choices=choices, value=number)

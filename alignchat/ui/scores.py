@@ -37,9 +37,11 @@ class ScoresTab:
         self._wire()
 
     def _wire(self) -> None:
-        begun = [self.page.timer, self.page.strip, self.page.changed]
         self.measure.click(
-            self.notices.guard(self._measure), self.which, [self.notice, *begun], show_progress="hidden"
+            self.notices.guard(self._measure),
+            self.which,
+            [self.notice, *self.page.followed()],
+            show_progress="hidden",
         )
 
     def shown(self) -> list[gr.components.Component]:
@@ -65,4 +67,4 @@ class ScoresTab:
     def _measure(self, number: int) -> Updates:
         self.page.loop.evaluate(number)
         begun = self.texts["measuring"].format(round=round_name(number, self.texts, capital=True))
-        return {self.notice: said(begun)} | self.page.begun()
+        return {self.notice: said(begun)} | self.page.follow(number)

@@ -17,7 +17,8 @@ Choices = list[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The parts that are there before the tabs; `changed` tells the tabs that rounds have changed."""
+    """The parts that are there before the tabs; `changed` tells the tabs that rounds have changed,
+    and `watched` is the round that was last seen running."""
 
     loop: Loop
     texts: Texts
@@ -25,6 +26,7 @@ class Page:
     strip: gr.Markdown
     timer: gr.Timer
     changed: gr.State
+    watched: gr.State
 
     def running(self) -> RoundReport | None:
         """Return the round that a worker is busy with, if any."""
@@ -46,9 +48,14 @@ class Page:
             *named,
         ]
 
-    def begun(self) -> dict[Any, Any]:
-        """Return the updates that follow the start of a round or of a measurement."""
-        return {self.timer: gr.Timer(active=True), self.strip: self.strip_now(), self.changed: stamp()}
+    def followed(self) -> list[Any]:
+        """Return what `follow` updates."""
+        return [self.timer, self.strip, self.changed, self.watched]
+
+    def follow(self, number: int) -> dict[Any, Any]:
+        """Return the updates that follow the start of a round or of its measurement."""
+        going = {self.timer: gr.Timer(active=True), self.watched: number}
+        return {**going, self.strip: self.strip_now(), self.changed: stamp()}
 
 
 def stamp() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from alignchat.config import Method
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.reports import Progress, RoundReport
-from alignchat.ui.i18n import Texts, round_name
+from alignchat.ui.i18n import Texts, round_mark, round_name
 
 
 def notice(sentence: str, kind: str = "error") -> str:
@@ -86,7 +86,7 @@ def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
     rows = [
         [
             _text(texts.get(f"measure_{measure}", measure)),
-            _text(round_name(card.round, texts)),
+            _text(round_mark(card.round, texts)),
             f"{score.value:.3f}",
             f"{score.low:.3f} – {score.high:.3f}",
             str(score.n),
@@ -106,12 +106,11 @@ def drawing(svg: str) -> str:
 
 def _round_row(report: RoundReport, texts: Texts) -> list[str]:
     mark = f' <em class="badge">{_text(texts["active_mark"])}</em>' if report.active else ""
-    parent = round_name(report.parent, texts) if report.parent is not None else "–"
     status = _text(texts[f"status_{report.status}"])
     return [
-        _text(str(report.number) if report.number else texts["base"]) + mark,
+        _text(round_mark(report.number, texts)) + mark,
         _text(report.method.upper() if report.method else "–"),
-        _text(parent if report.number else "–"),
+        _text(round_mark(report.parent, texts)),
         f'<span class="status {_text(report.status)}">{status}</span>' if report.number else "–",
         str(report.dataset["train"]) if report.dataset else "–",
         f"{report.train['final_loss']:.3f}" if report.train else "–",

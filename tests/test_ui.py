@@ -1,0 +1,293 @@
+"""The page's parts without a browser: texts, messages, pieces of HTML, errors, the guard, the server."""
+
+import asyncio
+import re
+import socket
+import string
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alignchat import config
+from alignchat.chat import Turn
+from alignchat.engine import ScriptedEngine
+from alignchat.errors import AlignchatError, SettingsError
+from alignchat.loop import Loop
+from alignchat.reports import Progress, RoundReport
+from alignchat.ui import i18n, messages, server, views
+from alignchat.ui.guard import HEADERS, Guard
+from alignchat.ui.stops import Stops
+from feedback_store import Message
+
+ROOT = Path(__file__).parent.parent
+EN, IT = i18n.ENGLISH, i18n.ITALIAN
+
+
+def a_loop(data: Path) -> Loop:
+    settings = config.load(data)
+    return Loop.open(settings, lambda: ScriptedEngine(lambda *_: "one two three"))
+
+
+# Texts
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert set(EN) == set(IT)
+    for key in EN:
+        names = [{f for _, f, _, _ in string.Formatter().parse(t[key]) if f} for t in (EN, IT)]
+        assert names[0] == names[1], key
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("it", "it"),
+        ("it-IT,it;q=0.9,en;q=0.8", "it"),
+        ("en-GB,it;q=0.9", "en"),
+        ("de,it;q=0.3,en;q=0.5", "en"),
+        ("fr", "en"),
+        ("it;q=0", "en"),
+        ("it;q=nonsense", "en"),
+    ],
+)
+def test_the_language_is_the_one_the_browser_prefers(accepted: str | None, language: str) -> None:
+    assert i18n.choose(accepted) == language
+
+
+def test_errors_a_person_can_meet_are_said_in_italian(tmp_path: Path) -> None:
+    with a_loop(tmp_path) as loop:
+        (*_, left), (*_, right) = loop.reply(None, "x"), loop.reply(None, "y")
+        ids = left.completion_id, right.completion_id
+        acts = [
+            lambda: loop.reply(None, " "),
+            lambda: loop.start_round("dpo"),
+            lambda: loop.start_round("kto"),
+            lambda: loop.activate(7),
+            lambda: loop.choose(*ids, "left"),
+        ]
+        for act in acts:
+            with pytest.raises(AlignchatError) as raised:
+                act()
+            assert i18n.error_sentence(raised.value, "it") != str(raised.value)
+            assert i18n.error_sentence(raised.value, "en") == str(raised.value)
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a < b & c", "a &lt; b &amp; c"),
+        ("<form action=x>", "&lt;form action=x>"),
+        ("`a<b>` and <b>", "`a<b>` and &lt;b>"),
+        ("``a`<b>`` <i>", "``a`<b>`` &lt;i>"),
+        ("```html\n<b>\n```\n<b>", "```html\n<b>\n```\n&lt;b>"),
+        ("```\n<b> still growing", "```\n<b> still growing"),
+        ("~~~\n<b>\n~~~\n<b>", "~~~\n<b>\n~~~\n&lt;b>"),
+        ("an odd ` <b>", "an odd ` &lt;b>"),
+        ("![x](http://a.b/c.png)", "[x](http://a.b/c.png)"),
+        ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
+    ],
+)
+def test_html_outside_code_is_text(text: str, escaped: str) -> None:
+    assert messages.escape(text) == escaped
+
+
+def test_a_position_on_the_page_is_a_reply_by_its_id() -> None:
+    turns = [
+        Turn(message=Message(role="system", content="be brief")),
+        Turn(message=Message(role="user", content="hello")),
+        Turn(message=Message(role="assistant", content="hi"), completion_id="c1", round=2, up=True),
+        Turn(message=Message(role="user", content="again")),
+        Turn(message=Message(role="assistant", content="no"), completion_id="c2", round=0, finished=False),
+    ]
+    assert [messages.reply_at(turns, i) for i in range(-1, 5)] == [None, None, "c1", None, "c2", None]
+    assert messages.last_reply(turns) == "c2"
+    assert messages.thumbs(turns) == ["Like", None]
+    shown = [message["content"] for message in messages.messages(turns, EN)]
+    assert shown[0] == "hello"
+    assert "round 2" in shown[1]
+    assert "stopped" in shown[3]
+
+
+# Pieces of HTML
+
+
+def a_report(**facts: Any) -> RoundReport:
+    usual = dict.fromkeys(RoundReport.__dataclass_fields__)
+    return RoundReport(**usual | {"number": 1, "status": "done", "parent": 0, "model": "m", **facts})
+
+
+def test_a_round_is_told_by_phase_step_loss_and_time() -> None:
+    now = Progress(phase="training", done=3, total=12, loss=0.5, seconds_left=600)
+    running = a_report(status="running", progress=now)
+    assert "Round 1: training 25 % · step 3 of 12 · loss 0.500 · about 10 min left" in views.progress(
+        running, EN
+    )
+    assert "addestro 25 %" in views.progress(running, IT)
+    assert 'aria-valuenow="25"' in views.progress(running, EN)
+    scoring = a_report(status="running", progress=Progress(phase="scoring round 1", done=0, total=0))
+    assert "misuro il round 1" in views.progress(scoring, IT)
+    assert views.progress(None, EN) == ""
+
+
+def test_words_from_outside_are_escaped_in_html() -> None:
+    failed = a_report(status="failed", method="<b>", error="<script>")
+    assert "<B>" not in views.rounds_table([failed], EN)
+    assert "<script>" not in views.notice("<script>")
+
+
+def test_html_is_one_line_so_that_markdown_leaves_it_alone() -> None:
+    svg = "<svg>\n\n<title>a\nb</title>\n</svg>"
+    for piece in (views.drawing(svg), views.notice("a\n\nb"), views.rounds_table([a_report()], EN)):
+        assert "\n" not in piece
+
+
+def test_a_preview_says_what_is_there_or_what_is_missing(tmp_path: Path) -> None:
+    with a_loop(tmp_path) as loop:
+        assert "Not yet" in views.preview("kto", loop.preview("kto"), EN)
+        for up in (True, False):
+            *_, reply = loop.reply(None, f"is it {up}?")
+            loop.rate(reply.completion_id, up)
+        assert "**2** replies: **1** good, **1** bad" in views.preview("kto", loop.preview("kto"), EN)
+        assert "Non ancora" in views.preview("dpo", loop.preview("dpo"), IT)
+
+
+# Stops
+
+
+def test_stop_closes_the_reply_of_its_own_session_only(tmp_path: Path) -> None:
+    with a_loop(tmp_path) as loop:
+        stops = Stops()
+        mine = stops.until("me", loop.reply(None, "count"))
+        first = next(mine)
+        stops.stop("somebody else")
+        stops.stop("me")
+        assert list(mine) == []
+        turn = loop.turns(first.conversation_id)[-1]
+        assert not turn.finished
+        assert turn.message.content.startswith("one")
+
+
+# The guard
+
+
+def ask(path: str = "/en/", method: str = "GET", **headers: str) -> tuple[int, dict[str, str]]:
+    sent: list[Any] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    usual = {"host": "127.0.0.1:7860"} | {key.replace("_", "-"): value for key, value in headers.items()}
+    raw = [(key.encode(), value.encode()) for key, value in usual.items()]
+    scope = {"type": "http", "path": path, "method": method, "headers": raw}
+    guard = Guard(app, hosts=frozenset({"127.0.0.1:7860", "localhost:7860"}))
+    asyncio.run(guard(scope, receive, send))
+    return sent[0]["status"], {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+
+
+def test_the_page_itself_passes_the_guard_and_is_contained() -> None:
+    status, headers = ask(sec_fetch_site="same-origin", origin="http://127.0.0.1:7860")
+    assert status == 200
+    assert headers == HEADERS
+    assert "unsafe-eval" not in headers["content-security-policy"]
+    assert ask("/en/gradio_api/queue/join", "POST", content_length="100")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1:1"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:7860"},
+        {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+        {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"},
+    ],
+)
+def test_other_sites_do_not_pass_the_guard(headers: dict[str, str]) -> None:
+    status, answered = ask(**headers)
+    assert status == 403
+    assert "content-security-policy" in answered
+
+
+def test_a_link_from_elsewhere_may_open_the_page_but_not_post_to_it() -> None:
+    foreign = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
+    assert ask(**foreign)[0] == 200
+    assert ask(method="POST", content_length="1", **foreign)[0] == 403
+
+
+@pytest.mark.parametrize("route", ["upload", "monitoring", "proxy=http://a.b", "file=/etc/passwd"])
+def test_unused_routes_are_closed(route: str) -> None:
+    assert ask(f"/en/gradio_api/{route}")[0] == 404
+
+
+@pytest.mark.parametrize("length", [{}, {"content_length": "999999999"}, {"content_length": "-1"}])
+def test_a_body_must_say_its_length_and_be_small(length: dict[str, str]) -> None:
+    assert ask("/en/gradio_api/queue/join", "POST", **length)[0] == 413
+
+
+# The server
+
+
+def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"Port {port} .* choose another with --port"):
+            server.serve(config.load(tmp_path, server={"port": port}), open_browser=False)
+
+
+def test_other_machines_are_not_served_yet(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"server\.host"):
+        server.serve(config.load(tmp_path, server={"host": "0.0.0.0"}), open_browser=False)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--model", "nowhere.gguf"], ["--host", "0.0.0.0"], ["--data", "/proc/nothing"]]
+)
+def test_the_app_ends_with_one_sentence_and_no_traceback(tmp_path: Path, arguments: list[str]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "app.py",
+        "--data",
+        str(tmp_path),
+        "--port",
+        str(port),
+        "--no-browser",
+        *arguments,
+    ]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_looking_at_settings_loads_no_gradio() -> None:
+    heavy = "{'gradio', 'torch', 'trl', 'llama_cpp', 'matplotlib', 'pandas'}"
+    code = f"import sys, alignchat.ui.server, app; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_gradio_is_imported_only_by_the_page() -> None:
+    for path in [*ROOT.glob("alignchat/**/*.py"), *ROOT.glob("feedback_store/**/*.py")]:
+        if "ui" not in path.parts:
+            assert not re.search(r"^\s*(import|from) gradio", path.read_text("utf-8"), re.MULTILINE), path
