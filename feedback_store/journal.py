@@ -55,7 +55,11 @@ class Journal:
         self._process = os.getpid()
         self._settled = False
         self._handle: int | None = self._open()
-        self._start()
+        try:
+            self._start()
+        except StoreError:
+            self.close()
+            raise
 
     def append(self, bodies: Sequence[bytes]) -> int:
         """Write events, whole or not at all, and return the first one's number once they are durable.
@@ -84,36 +88,43 @@ class Journal:
     def lines_about(self, id: str) -> list[bytes]:
         """Return the lines of a record's events as the file has them, without their newlines."""
         self.refresh()
-        with self._commit:
+        with self._commit, self._reading_errors():
             entry = self.reading.view.entries.get(id)
             return [self._line_at(place) for place in entry.places] if entry else []
 
-    def snapshot(self) -> tuple[int, int]:
-        """Return a handle of one's own on the file, to be closed, and a length at which it is consistent."""
+    @contextmanager
+    def snapshot(self) -> Iterator[tuple[int, int]]:
+        """Lend a handle of one's own on the file, and a length at which it is consistent."""
         self.refresh()
-        with self._commit:
-            return self._disk.duplicate(self._open_handle()), self.reading.offset
+        with self._commit, self._reading_errors():
+            handle, length = self._disk.duplicate(self._open_handle()), self.reading.offset
+        try:
+            yield handle, length
+        finally:
+            with suppress(OSError):  # it was only read
+                self._disk.close(handle)
 
     def close(self) -> None:
         """Give the file back."""
         with self._commit:
             if self._handle is not None:
-                self._disk.close(self._handle)
+                with suppress(OSError):  # all that was acknowledged is synced
+                    self._disk.close(self._handle)
                 self._handle = None
 
     def rewrite(self, events: Callable[[Reading], Iterable[Event]]) -> None:
         """Replace the file, in one step, by one that holds the events made from what was read."""
-        with self._commit, self._locked():
-            self._refuse_read_only()
-            temporary = self.path.with_name(f".tmp-{NAME}")
-            try:
+        temporary = self.path.with_name(f".tmp-{NAME}")
+        try:
+            with self._commit, self._locked():
+                self._refuse_read_only()
                 self._make_ready()
                 self._keep_damaged()
                 self._fill(temporary, events(self.reading))
                 self._disk.replace(temporary, self.path)
                 self._switch()
-            except OSError as error:
-                raise self._not_saved(error) from error
+        except OSError as error:
+            raise self._not_saved(error) from error
 
     # Everything below runs under the commit lock.
 
@@ -132,15 +143,12 @@ class Journal:
             ) from error
 
     def _start(self) -> None:
-        try:
-            with self._commit, _collector_paused(), self._locked(shared=self.read_only is not None):
-                if not self.read_only and not self.reading.newer:
-                    # What fails here fails again at the first write, which says so; reading works meanwhile.
-                    with suppress(OSError, NotSavedError):
-                        self._make_ready()
-        except OSError as error:
-            self.close()
-            raise StoreError(f"{self.path} cannot be read ({error.strerror}); check the disk.") from error
+        shared = self.read_only is not None
+        with self._reading_errors(), self._commit, _collector_paused(), self._locked(shared=shared):
+            if not self.read_only and not self.reading.newer:
+                # What fails here fails again at the first write, which says so; reading works meanwhile.
+                with suppress(OSError, NotSavedError):
+                    self._make_ready()
 
     def _commit_waiting(self) -> None:
         tickets = []
@@ -345,6 +353,13 @@ class Journal:
             )
         if self.read_only:
             raise ReadOnlyError(f"Not saved: {self.read_only}. Mend that and restart; reading still works.")
+
+    @contextmanager
+    def _reading_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read ({error.strerror}); check the disk.") from error
 
     def _not_saved(self, error: OSError) -> NotSavedError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -197,7 +197,7 @@ class FeedbackStore:
 
     def compact(self) -> CompactReport:
         """Erase for good what no longer counts; the present state stays, undo and history go."""
-        return upkeep.compact(self._journal, self._disk)
+        return upkeep.compact(self._journal)
 
     def _change(self, op: Op, id: str) -> None:
         entry = self._entry(id)

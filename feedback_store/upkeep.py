@@ -6,7 +6,7 @@ Works on whole files and events; the store's methods of the same names are the w
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,10 @@ class CompactReport:
 
 def verify(journal: Journal, disk: Disk) -> VerifyReport:
     """Read the file from its first byte, apart from what is in memory."""
-    handle, length = journal.snapshot()
-    try:
-        reading, rest = Reading(), b""
+    reading, rest = Reading(), b""
+    with journal.snapshot() as (handle, length):
         for block in blocks(disk, handle, length):
             rest = reading.take(rest + block)
-    finally:
-        disk.close(handle)
     quarantine = journal.path.parent / QUARANTINE
     return VerifyReport(
         path=str(journal.path),
@@ -93,32 +90,18 @@ def verify(journal: Journal, disk: Disk) -> VerifyReport:
 
 def backup(journal: Journal, disk: Disk, folder: Path) -> BackupReport:
     """Copy the journal as it is at one moment; writers go on meanwhile. The seal is written last."""
-    handle, length = journal.snapshot()
-    digest, lines = hashlib.sha256(), 0
     try:
         make_folders(disk, folder)
         if disk.state_at(folder / SEAL) is not None:
             raise BackupError(f"{folder} already holds a backup; choose another folder.")
-        copy = disk.open_new(folder / NAME)
-        try:
-            for block in blocks(disk, handle, length):
-                write_all(disk, copy, block)
-                digest.update(block)
-                lines += block.count(b"\n")
-            disk.sync(copy)
-        finally:
-            disk.close(copy)
-        report = BackupReport(
-            path=str(folder), bytes=length, lines=lines, sha256=digest.hexdigest(), at=now()
-        )
-        seal = {"bytes": length, "lines": lines, "sha256": report.sha256, "at": report.at}
+        with journal.snapshot() as (handle, length):
+            report = _copy(disk, handle, length, folder)
+        seal = {name: value for name, value in asdict(report).items() if name != "path"}
         write_file(disk, folder / SEAL, json.dumps(seal, indent=1).encode() + b"\n")
     except OSError as error:
         raise BackupError(
             f"The backup in {folder} was not made ({error.strerror}); try elsewhere."
         ) from error
-    finally:
-        disk.close(handle)
     return report
 
 
@@ -142,16 +125,17 @@ def restore(journal: Journal, disk: Disk, folder: Path) -> RestoreReport:
     return RestoreReport(path=str(folder), events=count, previous=str(previous) if previous else None)
 
 
-def compact(journal: Journal, disk: Disk) -> CompactReport:
+def compact(journal: Journal) -> CompactReport:
     """Rewrite the journal with only what counts: superseded, revised and retracted content is gone for good.
 
     Retracted conversations stay, retracted, so that their completions keep being told apart.
     """
-    before, records = _size(journal, disk), len(journal.reading.view.entries)
+    journal.refresh()
+    before, records = journal.reading.offset, len(journal.reading.view.entries)
     journal.rewrite(lambda reading: surviving(reading.view))
     return CompactReport(
         bytes_before=before,
-        bytes_after=_size(journal, disk),
+        bytes_after=journal.reading.offset,
         records_before=records,
         records_after=len(journal.reading.view.entries),
     )
@@ -198,7 +182,10 @@ def blocks(disk: Disk, handle: int, length: int) -> Iterator[bytes]:
     """Yield a file's first `length` bytes, a block at a time."""
     place = 0
     while place < length:
-        block = disk.read(handle, min(CHUNK, length - place), place)
+        try:
+            block = disk.read(handle, min(CHUNK, length - place), place)
+        except OSError as error:
+            raise StoreError(f"The journal cannot be read ({error.strerror}); check the disk.") from error
         if not block:
             raise StoreError(
                 f"The journal ends at {place} bytes, not {length}: it was shortened. Restore a backup."
@@ -207,13 +194,22 @@ def blocks(disk: Disk, handle: int, length: int) -> Iterator[bytes]:
         yield block
 
 
+def _copy(disk: Disk, handle: int, length: int, folder: Path) -> BackupReport:
+    digest, lines = hashlib.sha256(), 0
+    copy = disk.open_new(folder / NAME)
+    try:
+        for block in blocks(disk, handle, length):
+            write_all(disk, copy, block)
+            digest.update(block)
+            lines += block.count(b"\n")
+        disk.sync(copy)
+    finally:
+        disk.close(copy)
+    return BackupReport(path=str(folder), bytes=length, lines=lines, sha256=digest.hexdigest(), at=now())
+
+
 def _events(line: bytes) -> list[Event]:
     try:
         return [decode(line)]
     except DamagedLineError:
         return [decode(whole) for _, whole in salvage(line)]
-
-
-def _size(journal: Journal, disk: Disk) -> int:
-    state = disk.state_at(journal.path)
-    return state.size if state else 0
