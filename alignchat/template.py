@@ -43,7 +43,7 @@ def render(
         return _compiled(template).render(
             messages=turns, bos_token=bos, eos_token=eos, add_generation_prompt=add_generation_prompt
         )
-    except (TemplateError, TypeError, ValueError, KeyError) as error:
+    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
 
 
@@ -86,7 +86,9 @@ def _look_alikes(control_tokens: tuple[str, ...]) -> re.Pattern[str]:
 
 @lru_cache(maxsize=8)
 def _compiled(template: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
     environment.globals["raise_exception"] = _refuse
     return environment.from_string(template)
 

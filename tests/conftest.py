@@ -1,10 +1,18 @@
 """What all tests share. With ALIGNCHAT_REQUIRE_ALL=1 nothing may be skipped: CI sets it."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
+from tiny_models import write_llama
+
+from alignchat import catalog
+from alignchat.engine import Adapter
+from alignchat.files import sha256
+from alignchat.llama_engine import LlamaEngine
 
 REQUIRE_ALL = os.environ.get("ALIGNCHAT_REQUIRE_ALL") == "1"
 SHARED_DATA = Path(
@@ -38,3 +46,47 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no public samples at {SHARED_DATA}; set ALIGNCHAT_SHARED_DATA to their folder")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def starter() -> catalog.Model:
+    """The embedded model."""
+    return catalog.find(catalog.STARTER)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> catalog.Model:
+    """Two layers of random weights, which answer at thousands of tokens a second."""
+    return catalog.find(str(write_llama(tmp_path_factory.mktemp("model") / "tiny.gguf")))
+
+
+@pytest.fixture(scope="session")
+def tiny_adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Adapter]:
+    """Write an adapter of the tiny model; by its seed, or anew at a given path."""
+    folder = tmp_path_factory.mktemp("adapters")
+
+    def make(seed: int, path: Path | None = None) -> Adapter:
+        path = path or folder / f"{seed}.gguf"
+        generator = np.random.default_rng(seed)
+        writer = gguf.GGUFWriter(path, "llama")
+        writer.add_type("adapter")
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", 8.0)
+        for name, shape in (("lora_a", (4, 64)), ("lora_b", (128, 4))):
+            values = generator.normal(0, 0.5, shape).astype(np.float32)
+            writer.add_tensor(f"blk.0.ffn_up.weight.{name}", values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return Adapter(path=path, sha256=sha256(path))
+
+    return make
+
+
+@pytest.fixture
+def tiny_engine(tiny_llama: catalog.Model) -> Iterator[LlamaEngine]:
+    """A fresh engine on the tiny model."""
+    engine = LlamaEngine(tiny_llama, context=1024)
+    yield engine
+    engine.close()
