@@ -175,3 +175,14 @@ class Context:
             llama_cpp.llama_batch_free(self._batch)
             llama_cpp.llama_free(self.handle)
             self.handle = None
+
+
+def quantise(source: Path, target: Path, type: str) -> None:
+    """Write the model at `source` to `target` in a format such as Q8_0; raise ModelError if it cannot be."""
+    llama_cpp.llama_log_set(_silence, None)
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = vars(llama_cpp)[f"LLAMA_FTYPE_MOSTLY_{type}"]
+    parameters.nthread = os.cpu_count() or 1
+    parameters.allow_requantize = False
+    if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(parameters)):
+        raise ModelError(f"llama.cpp cannot write {source.name} as {type}; choose another --quant.")
