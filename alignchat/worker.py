@@ -7,6 +7,7 @@ round's own. Each phase is left out if its last-written file is there, so the sa
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -90,6 +91,7 @@ class Worker:
         return model
 
     def _train(self) -> None:
+        from alignchat.training import checkpoints
         from alignchat.training.trainer import train
 
         self._progress("loading the model", 0, 0)
@@ -108,6 +110,7 @@ class Worker:
                 should_stop=self._should_stop,
             )
         write_json(self.folder / TRAIN_FILE, asdict(summary))
+        shutil.rmtree(self.folder / checkpoints.FOLDER, ignore_errors=True)
 
     def _step(self, write: Callable[[str], Any], flush: Callable[[], None], step: dict[str, float]) -> None:
         write(json.dumps(step) + "\n")

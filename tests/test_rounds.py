@@ -85,6 +85,7 @@ def test_a_round_stopped_in_the_middle_says_so_and_resumes_to_its_end(
     assert ended.status == "done"
     assert ended.train
     assert ended.train["steps"] == STEPS
+    assert not (loop.rounds.folder(number) / "checkpoints").exists()
     assert [entry["step"] for entry in loop.steps(number)] == list(range(1, STEPS + 1))
 
 
@@ -104,7 +105,7 @@ def test_a_damaged_adapter_is_not_activated_and_the_chat_stays_as_it_is(loop: Lo
     content = bytearray(adapter.path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     adapter.path.write_bytes(content)
-    with pytest.raises(AdapterError, match="so the chat stays as it is: .* is damaged"):
+    with pytest.raises(AdapterError, match=r"so the chat stays as it is: .* is damaged"):
         loop.activate(number)
     assert loop.rounds.active() == 0
     with pytest.raises(AdapterError, match="is damaged"):

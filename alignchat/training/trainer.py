@@ -6,7 +6,6 @@ width of a batch alone moves a log-probability.
 """
 
 import resource
-import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +93,6 @@ def train(
     seconds = run.elapsed()
     test = _evaluate(trainer, prepared)
     _publish(trainer.model, folder / ADAPTER, model.path.name)
-    shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
     precision = resolve_precision(settings.precision)
     return _summary(prepared, method, precision, seconds, trainer.state.log_history, test)
 
