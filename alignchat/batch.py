@@ -34,6 +34,7 @@ def generate(
     sampling: Sampling,
     *,
     sequences: int,
+    threads: int | None = None,
     adapter: Adapter | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -45,7 +46,7 @@ def generate(
     sequences = min(sequences, len(jobs))
     # The longest come first, so no more than this is ever held at once.
     length = sum(len(job.pending) + sampling.max_tokens for job in jobs[:sequences])
-    context = Context(weights, length=length, sequences=sequences, unified=True)
+    context = Context(weights, length=length, sequences=sequences, unified=True, threads=threads)
     texts: dict[int, str] = {}
 
     def on_done(job: _Job) -> None:

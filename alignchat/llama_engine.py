@@ -66,6 +66,7 @@ class LlamaEngine:
         self.model = model
         self._length = context
         self._sequences = sequences
+        self._threads = threads
         self._weights = Weights(model.path)
         self._context = Context(
             self._weights, length=context, sequences=SLOTS, unified=False, threads=threads
@@ -131,6 +132,7 @@ class LlamaEngine:
                 prompts,
                 sampling,
                 sequences=self._sequences,
+                threads=self._threads,
                 adapter=adapter,
                 on_progress=on_progress,
                 should_stop=lambda: self._closing.is_set() or bool(should_stop and should_stop()),

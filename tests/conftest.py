@@ -57,7 +57,7 @@ def starter() -> catalog.Model:
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> catalog.Model:
     """Two layers of random weights, which answer at thousands of tokens a second."""
-    return catalog.find(str(write_llama(tmp_path_factory.mktemp("model") / "tiny.gguf")))
+    return catalog.find(str(write_llama(tmp_path_factory.mktemp("model") / "tiny.gguf", tied=False)))
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +86,7 @@ def tiny_adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Adap
 
 @pytest.fixture
 def tiny_engine(tiny_llama: catalog.Model) -> Iterator[LlamaEngine]:
-    """A fresh engine on the tiny model."""
-    engine = LlamaEngine(tiny_llama, context=1024)
+    """A fresh engine on the tiny model; one thread, since two wait for each other on a busy machine."""
+    engine = LlamaEngine(tiny_llama, context=1024, threads=1)
     yield engine
     engine.close()

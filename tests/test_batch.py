@@ -1,0 +1,83 @@
+"""Many prompts at once: the result depends on the prompts and the seed, and on nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from alignchat.catalog import Model
+from alignchat.engine import Adapter, Sampling
+from alignchat.errors import Cancelled
+from alignchat.llama_engine import LlamaEngine
+
+SAMPLED = Sampling(temperature=1.0, top_p=0.9, top_k=0, max_tokens=12)
+PROMPTS = ["the cat", "a dog in the rain", "it", "on and on and on", "the cat", "", "x", "the other one", "y"]
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_llama: Model) -> LlamaEngine:
+    return LlamaEngine(tiny_llama, context=256, sequences=4, threads=1)
+
+
+def test_the_order_of_prompts_changes_nothing(engine: LlamaEngine) -> None:
+    texts = engine.generate_many(PROMPTS, SAMPLED)
+    backwards = engine.generate_many(PROMPTS[::-1], SAMPLED)[::-1]
+    distinct = [i for i, prompt in enumerate(PROMPTS) if PROMPTS.count(prompt) == 1]
+    assert [texts[i] for i in distinct] == [backwards[i] for i in distinct]
+    assert sorted(texts) == sorted(backwards)
+
+
+def test_earlier_calls_and_replies_change_nothing(engine: LlamaEngine) -> None:
+    first = engine.generate_many(PROMPTS, SAMPLED)
+    engine.generate_many(["something else"] * 3, replace(SAMPLED, seed=5))
+    assert engine.generate_many(PROMPTS, SAMPLED) == first
+
+
+def test_equal_prompts_get_different_texts_and_another_seed_other_ones(engine: LlamaEngine) -> None:
+    texts = engine.generate_many(["the same"] * 6, SAMPLED)
+    assert len(set(texts)) == 6
+    assert not set(texts) & set(engine.generate_many(["the same"] * 6, replace(SAMPLED, seed=1)))
+
+
+def test_each_text_is_as_if_its_prompt_had_been_alone(engine: LlamaEngine) -> None:
+    greedy = replace(SAMPLED, temperature=0)
+    assert engine.generate_many(PROMPTS, greedy) == [engine.generate_many([p], greedy)[0] for p in PROMPTS]
+
+
+def test_prompts_longer_than_a_step_and_very_unequal_ones_go_together(engine: LlamaEngine) -> None:
+    prompts = ["word " * 300, "a", "words " * 250, *"bcdefgh"]
+    greedy = replace(SAMPLED, temperature=0)
+    texts = engine.generate_many(prompts, greedy)
+    assert texts == [engine.generate_many([p], greedy)[0] for p in prompts]
+
+
+def test_an_adapter_changes_the_texts_and_leaves_no_trace(
+    engine: LlamaEngine, tiny_adapter: Callable[..., Adapter]
+) -> None:
+    base = engine.generate_many(PROMPTS, SAMPLED)
+    assert engine.generate_many(PROMPTS, SAMPLED, adapter=tiny_adapter(1)) != base
+    assert engine.generate_many(PROMPTS, SAMPLED) == base
+
+
+def test_a_stop_string_cuts_the_text_before_it(engine: LlamaEngine) -> None:
+    (whole,) = engine.generate_many(["the cat"], SAMPLED)
+    mark = whole[4:6]
+    stopped = replace(SAMPLED, stop=(mark,))
+    assert engine.generate_many(["the cat"], stopped) == [whole[: whole.index(mark)]]
+
+
+def test_progress_counts_to_the_end(engine: LlamaEngine) -> None:
+    seen: list[tuple[int, int]] = []
+    engine.generate_many(PROMPTS, SAMPLED, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, len(PROMPTS)) for n in range(1, len(PROMPTS) + 1)]
+
+
+def test_nothing_asked_gives_nothing(engine: LlamaEngine) -> None:
+    assert engine.generate_many([], SAMPLED) == []
+    assert engine.generate_many(["a", "b"], replace(SAMPLED, max_tokens=0)) == ["", ""]
+
+
+def test_told_to_stop_it_stops_and_works_again_afterwards(engine: LlamaEngine) -> None:
+    with pytest.raises(Cancelled):
+        engine.generate_many(PROMPTS, SAMPLED, should_stop=lambda: True)
+    assert len(engine.generate_many(PROMPTS, SAMPLED)) == len(PROMPTS)

@@ -1,0 +1,89 @@
+"""Chat templates: what people typed stays text, whatever it looks like."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alignchat.errors import ModelError
+from alignchat.template import PLAIN_TEMPLATE, Segment, render, segments
+from feedback_store import Message
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+CONTROLS = ("<|im_start|>", "<|im_end|>", "<unk>", "<|im_end|>x")
+pieces = st.sampled_from([*CONTROLS, "<|im_", "end|>", "<", "a b", "\n", "\ue000", "\ue001", "{{ 1 }}", "è"])
+contents = st.lists(pieces | st.text(max_size=3), max_size=6).map("".join)
+turns = st.lists(contents, min_size=1, max_size=4)
+
+
+def conversation(texts: list[str]) -> list[Message]:
+    roles = ("user", "assistant")
+    return [Message(role=roles[i % 2], content=text) for i, text in enumerate(texts)]
+
+
+def cut(template: str, messages: list[Message]) -> list[Segment]:
+    return segments(
+        template, messages, bos="<s>", eos="</s>", control_tokens=CONTROLS, add_generation_prompt=True
+    )
+
+
+@given(turns)
+def test_the_segments_together_are_the_rendered_text(texts: list[str]) -> None:
+    messages = conversation(texts)
+    for template in (CHATML, PLAIN_TEMPLATE):
+        whole = render(template, messages, bos="<s>", eos="</s>", add_generation_prompt=True)
+        assert "".join(segment.text for segment in cut(template, messages)) == whole
+
+
+@given(turns)
+def test_every_typed_control_token_is_in_a_segment_that_does_not_parse_them(texts: list[str]) -> None:
+    messages = conversation(texts)
+    parsed = "".join(segment.text for segment in cut(CHATML, messages) if segment.parse_control)
+    plain = [segment.text for segment in cut(CHATML, messages) if not segment.parse_control]
+    assert all(text in CONTROLS for text in plain)
+    assert parsed.count("<|im_start|>") == len(messages) + 1
+    assert parsed.count("<|im_end|>") == len(messages)
+    assert "<unk>" not in parsed
+
+
+@given(st.text("abè <>|{}%\n", max_size=30))
+def test_a_conversation_without_look_alikes_is_one_segment(text: str) -> None:
+    assert len(cut(CHATML, conversation([text]))) == 1
+
+
+def test_typed_jinja_is_text() -> None:
+    text = "{{ 7 * 7 }}{% raw %}{# no #}"
+    rendered = render(
+        "{{ messages[0].content }}", conversation([text]), bos="", eos="", add_generation_prompt=1
+    )
+    assert rendered == text
+
+
+def test_loops_that_break_work_as_published_templates_use_them() -> None:
+    template = (
+        "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{{ m.content }}{% endfor %}"
+    )
+    assert render(template, conversation(["a", "b"]), bos="", eos="", add_generation_prompt=False) == "a"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('system messages are not supported') }}",
+        "{% if %}",
+        "{{ messages[9].content }}",
+        "{{ missing.thing }}",
+        "{{ 1 // 0 }}",
+        "{{ 'a' + 1 }}",
+        "{% for i in range(10 ** 9) %}{% endfor %}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ messages.append(1) }}",
+        "{% include 'other' %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    ],
+)
+def test_a_template_that_cannot_render_is_one_sentence(template: str) -> None:
+    with pytest.raises(ModelError, match="chat template refuses this conversation"):
+        render(template, conversation(["hello"]), bos="", eos="", add_generation_prompt=True)
