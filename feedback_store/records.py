@@ -146,6 +146,7 @@ def from_json(kind: str, values: Mapping[str, Any]) -> Record:
     fields = dict(values)
     if kind == "completion":
         fields["prompt"] = tuple([Message(role=role, content=text) for role, text in fields["prompt"]])
+        fields["sampling"] = dict(fields["sampling"])
     elif kind == "thumb":
         fields["tags"] = tuple(fields["tags"])
     return KINDS[kind](**fields)

@@ -77,14 +77,14 @@ class FeedbackStore:
 
     def add_many(self, records: Sequence[Record]) -> int:
         """Save records in one act, all or none; return how many were not there yet."""
+        rows = _rows(records)
         with self._view() as view:
-            new = [record for record in _distinct(records) if not _is_known(view, record)]
-        bodies = [_body("add", record, record.created_at) for record in new]
-        first = self._journal.append(bodies)
+            new = [(kind, row) for kind, row in rows if not _is_known(view, kind, row)]
+        first = self._journal.append([_body("add", kind, row, row["created_at"]) for kind, row in new])
         with self._view() as view:
-            for seq, record in enumerate(new, first):
-                if view.entries[record.id].seq != seq:
-                    _is_known(view, record)  # another writer was faster; harmless if it said the same
+            for seq, (kind, row) in enumerate(new, first):
+                if view.entries[row["id"]].seq != seq:
+                    _is_known(view, kind, row)  # another writer was faster; harmless if it said the same
         return len(new)
 
     def revise(self, record: Record) -> None:
@@ -95,7 +95,7 @@ class FeedbackStore:
             raise InvalidRecordError(
                 f"{record.id} is a {entry.kind} about something else; not saved. Retract it, add a new one."
             )
-        self._journal.append([_body("revise", record, now())])
+        self._journal.append([_body("revise", kind, row, now())])
 
     def retract(self, id: str) -> None:
         """Take a record back: it no longer counts, and neither do judgements about it. History keeps it."""
@@ -242,25 +242,26 @@ def _history_event(event: Event) -> HistoryEvent:
     return HistoryEvent(seq=event.seq, op=event.op, at=event.at, record=record)
 
 
-def _body(op: Op, record: Record, at: str) -> bytes:
-    return encode_body(op, kind_of(record), record.id, at, to_json(record))
+def _body(op: Op, kind: str, row: Row, at: str) -> bytes:
+    return encode_body(op, kind, row["id"], at, row)
 
 
-def _distinct(records: Sequence[Record]) -> list[Record]:
-    kept: dict[str, Record] = {}
+def _rows(records: Sequence[Record]) -> list[tuple[str, Row]]:
+    """Take the records apart, each id once."""
+    rows: dict[str, tuple[str, Row]] = {}
     for record in records:
-        if kept.setdefault(record.id, record) != record:
+        made = kind_of(record), to_json(record)
+        if rows.setdefault(record.id, made) != made:
             raise DuplicateError(f"Two different records have the id {record.id}; not saved.")
-    return list(kept.values())
+    return list(rows.values())
 
 
-def _is_known(view: View, record: Record) -> bool:
-    kind, row = kind_of(record), to_json(record)
-    entry = view.entries.get(record.id)
+def _is_known(view: View, kind: str, row: Row) -> bool:
+    entry = view.entries.get(row["id"])
     if entry is None:
         return False
-    if entry.kind != kind or dict(entry.row) != row:
-        raise DuplicateError(f"Another record has the id {record.id}; not saved. Use revise to change it.")
+    if entry.kind != kind or entry.row != row:
+        raise DuplicateError(f"Another record has the id {row['id']}; not saved. Use revise to change it.")
     return True
 
 
