@@ -45,7 +45,12 @@ LAYERS = (
     ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),
     ("alignchat.engine", "alignchat.llama", "alignchat.catalog"),
     ("alignchat.safetensors_to_gguf", "alignchat.fetch"),
-    ("alignchat.vocabulary", "alignchat.sentencepiece_model", "alignchat.safetensors_files"),
+    (
+        "alignchat.vocabulary",
+        "alignchat.sentencepiece_model",
+        "alignchat.safetensors_files",
+        "alignchat.transfer",
+    ),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
     ("alignchat.errors",),
     ("feedback_store",),

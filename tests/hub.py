@@ -1,0 +1,165 @@
+"""A hub on the loopback: what the real clients ask of one, and the ways in which one fails."""
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+LARGE = (".gguf", ".safetensors", ".model")
+
+
+@dataclass
+class LoopbackHub:
+    """Repositories by name, each files by name; `faults` by a part of the path, taken as they come."""
+
+    repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    licence: str = "apache-2.0"
+    token: str | None = None
+    faults: dict[str, list["Fault"]] = field(default_factory=dict)
+    requests: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
+    url: str = ""
+
+    def fail(self, part: str, *faults: "Fault") -> None:
+        """Let the next requests whose path contains `part` go wrong, one after another."""
+        self.faults.setdefault(part, []).extend(faults)
+
+    def asked(self, part: str, method: str = "GET") -> list[Mapping[str, str]]:
+        """Return the headers of the requests so far whose path contains `part`."""
+        return [headers for kind, path, headers in self.requests if kind == method and part in path]
+
+    def commit(self, name: str) -> str:
+        content = sorted(
+            (file, hashlib.sha256(data).hexdigest()) for file, data in self.repositories[name].items()
+        )
+        return hashlib.sha1(json.dumps(content).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer with a status, one that breaks off after some bytes, or one preceded by a change."""
+
+    status: int = 0
+    code: str = ""
+    break_after: int | None = None
+    replace: tuple[str, str, bytes] | None = None
+    method: str = "GET"
+
+
+@contextmanager
+def loopback_hub(**repositories: dict[str, bytes]) -> Iterator[LoopbackHub]:
+    """Serve until the block ends."""
+    hub = LoopbackHub(repositories={name.replace("__", "/"): files for name, files in repositories.items()})
+
+    class Handler(_Handler):
+        pass
+
+    Handler.hub = hub
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    hub: LoopbackHub
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        hub, path = self.hub, self.path.partition("?")[0]
+        hub.requests.append((self.command, path, dict(self.headers)))
+        fault = self._fault(path)
+        if fault and fault.replace:
+            repository, name, content = fault.replace
+            hub.repositories[repository][name] = content
+        if fault and fault.status:
+            return self._refuse(fault.status, fault.code)
+        if path == "/":
+            return self._send(200, b"")
+        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
+            return self._info(found[1])
+        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+            return self._resolve(found[1], found[2], fault)
+        return self._refuse(404, "RepoNotFound")
+
+    def _fault(self, path: str) -> Fault | None:
+        for part, faults in self.hub.faults.items():
+            if part in path and faults and faults[0].method == self.command:
+                return faults.pop(0)
+        return None
+
+    def _allowed(self) -> bool:
+        return self.hub.token is None or self.headers.get("Authorization") == f"Bearer {self.hub.token}"
+
+    def _info(self, name: str) -> None:
+        if name not in self.hub.repositories:
+            return self._refuse(404, "RepoNotFound")
+        facts = {
+            "id": name,
+            "modelId": name,
+            "sha": self.hub.commit(name),
+            "private": False,
+            "gated": "auto" if self.hub.token else False,
+            "tags": [],
+            "downloads": 0,
+            "likes": 0,
+            "cardData": {"license": self.hub.licence},
+            "siblings": [{"rfilename": file} for file in self.hub.repositories[name]],
+        }
+        return self._send(200, json.dumps(facts).encode(), {"Content-Type": "application/json"})
+
+    def _resolve(self, name: str, file: str, fault: Fault | None) -> None:
+        files = self.hub.repositories.get(name, {})
+        if file not in files:
+            return self._refuse(404, "EntryNotFound" if files else "RepoNotFound")
+        if not self._allowed():
+            return self._refuse(401 if "Authorization" not in self.headers else 403, "GatedRepo")
+        content = files[file]
+        large = file.endswith(LARGE)
+        etag = hashlib.sha256(content) if large else hashlib.sha1(b"blob %d\0" % len(content) + content)
+        headers = {
+            "ETag": f'"{etag.hexdigest()}"',
+            "X-Repo-Commit": self.hub.commit(name),
+            "Accept-Ranges": "bytes",
+        }
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if not wanted or self.command == "HEAD":
+            return self._send(200, content, headers, fault and fault.break_after)
+        start = int(wanted[1])
+        if start >= len(content):
+            return self._refuse(416, "")
+        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        return self._send(206, content[start:], headers, fault and fault.break_after)
+
+    def _send(
+        self, status: int, content: bytes, headers: Mapping[str, str] | None = None, limit: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for key, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content[:limit])
+        if limit is not None:
+            self.close_connection = True
+
+    def _refuse(self, status: int, code: str) -> None:
+        self._send(status, b"", {"X-Error-Code": code, "Retry-After": "7"} if code else {"Retry-After": "7"})
