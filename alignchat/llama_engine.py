@@ -73,7 +73,7 @@ class LlamaEngine:
         )
         self._slots = [_Slot(number=i) for i in range(SLOTS)]
         self._slot_free = threading.Condition()
-        # A plain lock may go to one thread again and again while the others wait.
+        # In the order of asking, which a plain lock does not promise.
         self._turns = Places(1)
         self._batches = threading.Lock()
         self._closing = threading.Event()
