@@ -7,7 +7,7 @@ occurs twice in one file counts twice. Knows rows and records; the files themsel
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ class ImportReport:
     rows: int
     added: dict[str, int]
     known: int
+    left_out: dict[str, int] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
     dry_run: bool = False
 
@@ -85,6 +86,7 @@ def import_each(
     read: Callable[[Row], list[Record]],
     *,
     dry_run: bool,
+    left_out: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Turn each row into records with `read` and add them all, or none; report the refused lines."""
     records: dict[str, Record] = {}
@@ -104,6 +106,7 @@ def import_each(
         rows=count,
         added=dict(Counter(type(record).__name__.lower() for record in new)) if not refused else {},
         known=len(records) - len(new),
+        left_out=dict(left_out or {}),
         refused=tuple(refused),
         dry_run=dry_run,
     )

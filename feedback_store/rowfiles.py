@@ -5,6 +5,7 @@ Knows values and line numbers; knows nothing of what a row means.
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -38,19 +39,37 @@ class RowError(ValueError):
 
 def read_rows(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowError]]:
     """Read a .parquet, .json or JSONL file as line numbers with rows, or with what is wrong with them."""
+    check_size(path, limits)
     try:
-        size = path.stat().st_size
-        if size > limits.file_bytes:
-            raise ExchangeError(
-                f"{path} has {size:,} bytes, more than the limit of {limits.file_bytes:,}; split it."
-            )
         if path.suffix == ".parquet":
             yield from _read_parquet(path, limits)
         elif path.suffix == ".json":
             yield from _read_array(path, limits)
         else:
-            with path.open("rb") as file:
+            with open_to_read(path) as file:
                 yield from _read_lines(file, limits)
+    except OSError as error:
+        raise ExchangeError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+
+
+def check_size(path: Path, limits: Limits) -> None:
+    """Raise ExchangeError for a file that is missing or too large."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ExchangeError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    if size > limits.file_bytes:
+        raise ExchangeError(
+            f"{path} has {size:,} bytes, more than the limit of {limits.file_bytes:,}; split it."
+        )
+
+
+@contextmanager
+def open_to_read(path: Path) -> Iterator[BinaryIO]:
+    """Open a file; raise ExchangeError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise ExchangeError(f"{path} cannot be read ({error.strerror}); check the path.") from error
 

@@ -83,7 +83,8 @@ class FeedbackStore:
         first = self._journal.append([_body("add", kind, row, row["created_at"]) for kind, row in new])
         with self._view() as view:
             for seq, (kind, row) in enumerate(new, first):
-                if view.entries[row["id"]].seq != seq:
+                entry = view.entries.get(row["id"])
+                if entry and entry.seq != seq:
                     _is_known(view, kind, row)  # another writer was faster; harmless if it said the same
         return len(new)
 
@@ -194,6 +195,15 @@ class FeedbackStore:
     def restore(self, folder: str | Path) -> RestoreReport:
         """Put a backup in place of what is here, which is kept as a backup beside it."""
         return upkeep.restore(self._journal, self._disk, Path(folder))
+
+    def events(self) -> Iterator[Event]:
+        """Yield every event ever saved, retracted and superseded ones too, as of one moment."""
+        return (event for event in upkeep.all_events(self._journal, self._disk) if event.op != "begin")
+
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Save events of another store in one act, for records that are not here yet."""
+        bodies = [encode_body(event.op, event.kind, event.id, event.at, event.data) for event in events]
+        self._journal.append(bodies)
 
     def compact(self) -> CompactReport:
         """Erase for good what no longer counts; the present state stays, undo and history go."""

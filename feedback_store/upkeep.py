@@ -178,6 +178,16 @@ def events(file: Path) -> Iterator[Event]:
                 ) from error
 
 
+def all_events(journal: Journal, disk: Disk) -> Iterator[Event]:
+    """Yield every readable event of a consistent moment, oldest first."""
+    rest = b""
+    with journal.snapshot() as (handle, length):
+        for block in blocks(disk, handle, length):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                yield from _events(line)
+
+
 def blocks(disk: Disk, handle: int, length: int) -> Iterator[bytes]:
     """Yield a file's first `length` bytes, a block at a time."""
     place = 0
