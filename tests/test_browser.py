@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.browser import App, browser, page_of, running_app
+from browser import App, browser, page_of, running_app
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +55,12 @@ def wait_for_text(page: Any, selector: str, text: str, timeout: int = MINUTE) ->
         "([selector, text]) => document.querySelector(selector)?.innerText.includes(text)",
         arg=[selector, text],
         timeout=timeout,
+    )
+
+
+def wait_for_value(page: Any, selector: str, value: str) -> None:
+    page.wait_for_function(
+        "([selector, value]) => document.querySelector(selector)?.value === value", arg=[selector, value]
     )
 
 
@@ -126,9 +131,8 @@ def test_from_the_first_page_to_the_second_point_of_the_chart(chromium: Any, tmp
         page.click("#use")
         wait_for_text(page, "#rounds-notice", "Round 1 is in use")
         go(page, "compare")
-        wait_for_text(page, "#strip", "round 1")
-        assert page.input_value("#left-voice input") == "The one in use (round 1)"
-        assert page.input_value("#right-voice input") == "Base model"
+        wait_for_value(page, "#left-voice input", "The one in use (round 1)")
+        wait_for_value(page, "#right-voice input", "Base model")
         compare_and_choose(page, "b", (1, 2, 1))
         go(page, "scores")
         page.wait_for_selector("#scores-chart svg")
@@ -157,8 +161,7 @@ def test_stop_keeps_what_came_and_marks_it(chromium: Any, tmp_path: Path) -> Non
     with running_app(tmp_path, **long) as app, page_of(chromium, app) as page:
         say(page, "Count from one to one thousand, one number a line.")
         page.wait_for_function(
-            "document.querySelectorAll('#chat .bot').length && "
-            "document.querySelector('#chat .bot').innerText.length > 5",
+            "() => (document.querySelector('#chat .bot')?.innerText.length ?? 0) > 5",
             timeout=MINUTE,
         )
         page.click("#stop")
@@ -172,7 +175,7 @@ def test_stop_keeps_what_came_and_marks_it(chromium: Any, tmp_path: Path) -> Non
 def test_an_italian_browser_is_spoken_to_in_italian_and_can_switch(chromium: Any, shared_app: App) -> None:
     with page_of(chromium, shared_app, locale="it-IT") as page:
         assert page.inner_text("#to-rounds") == "Riaddestra"
-        assert page.get_attribute("html", "lang") == "it"
+        page.wait_for_selector("html[lang=it]")
         page.click("#send")
         wait_for_text(page, "#chat-notice", "Non c'è nulla a cui rispondere")
         page.click("header nav a[lang=en]")

@@ -48,12 +48,12 @@ class ArenaTab:
                 container=False,
                 elem_id="compare-prompt",
             )
-            self.suggest = gr.Button(texts["suggest"], scale=0, min_width=180, elem_id="suggest")
+            self.suggest = gr.Button(texts["suggest"], scale=0, min_width=190, elem_id="suggest")
             self.run = gr.Button(
-                texts["compare_run"], variant="primary", scale=0, min_width=150, elem_id="compare"
+                texts["compare_run"], variant="primary", scale=0, min_width=170, elem_id="compare"
             )
             self.stop = gr.Button(
-                texts["stop"], variant="stop", visible=False, scale=0, min_width=150, elem_id="compare-stop"
+                texts["stop"], variant="stop", visible=False, scale=0, min_width=170, elem_id="compare-stop"
             )
 
     def _lay_side(self, side: str) -> tuple[gr.Dropdown, gr.Markdown]:

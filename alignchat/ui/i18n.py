@@ -41,7 +41,7 @@ ENGLISH: Texts = {
     "chat_empty": "### Write a message to begin\nThen mark each reply with a thumb up or down. "
     "Press a thumb again to take it back.",
     "message": "Your message",
-    "message_hint": "Write a message; Enter sends it",
+    "message_hint": "Write, then press Enter",
     "send": "Send",
     "stop": "Stop",
     "again": "Another reply",
@@ -55,7 +55,7 @@ ENGLISH: Texts = {
     "nothing_again": "There is no reply yet that another one could be given for.",
     # Compare
     "compare_prompt": "One prompt, two replies",
-    "compare_hint": "Write a prompt; Enter sends it to both sides",
+    "compare_hint": "Write a prompt, then press Enter",
     "suggest": "Suggest a prompt",
     "left": "Left",
     "right": "Right",
@@ -221,7 +221,7 @@ ITALIAN: Texts = {
     "chat_empty": "### Scrivi un messaggio per iniziare\nPoi segna ogni risposta con il pollice in su o in "
     "giù. Premi di nuovo per ritirare il giudizio.",
     "message": "Il tuo messaggio",
-    "message_hint": "Scrivi un messaggio; Invio lo manda",
+    "message_hint": "Scrivi e premi Invio",
     "send": "Invia",
     "stop": "Ferma",
     "again": "Un'altra risposta",
@@ -235,7 +235,7 @@ ITALIAN: Texts = {
     "nothing_again": "Non c'è ancora una risposta di cui darne un'altra.",
     # Compare
     "compare_prompt": "Una domanda, due risposte",
-    "compare_hint": "Scrivi una domanda; Invio la manda a entrambe le parti",
+    "compare_hint": "Scrivi una domanda e premi Invio",
     "suggest": "Suggerisci una domanda",
     "left": "Sinistra",
     "right": "Destra",

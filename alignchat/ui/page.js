@@ -6,18 +6,17 @@
   const visible = (element) => element && element.offsetParent !== null;
 
   // The thumbs: what is marked must be said in the page's language, and be known to screen readers.
-  const name = (button) => {
-    const head = document.querySelector("header.head");
+  const name = (button, head) => {
     const label = button.getAttribute("aria-label");
     const marked = { Liked: head?.dataset.liked, Disliked: head?.dataset.disliked }[label];
     if (marked) [button.ariaLabel, button.title, button.ariaPressed] = [marked, marked, "true"];
     else if (label !== head?.dataset.liked && label !== head?.dataset.disliked) button.ariaPressed = null;
-    if (head) document.documentElement.lang = head.lang;
   };
-  new MutationObserver(() => document.querySelectorAll("#chat .message-buttons button").forEach(name)).observe(
-    document.documentElement,
-    { subtree: true, childList: true, attributeFilter: ["aria-label"] },
-  );
+  new MutationObserver(() => {
+    const head = document.querySelector("header.head");
+    if (head && document.documentElement.lang !== head.lang) document.documentElement.lang = head.lang;
+    for (const button of document.querySelectorAll("#chat .message-buttons button")) name(button, head);
+  }).observe(document.documentElement, { subtree: true, childList: true, attributeFilter: ["aria-label"] });
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && event.target.closest?.("#compare-prompt")) {

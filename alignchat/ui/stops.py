@@ -24,15 +24,16 @@ class Stops:
         self._asked.add(session or "")
 
     def until(self, session: str | None, replies: Iterator[T]) -> Generator[T, None, None]:
-        """Yield from `replies` until they end or the session asks to stop, then close them."""
-        key = session or ""
+        """Yield from `replies`, always the last, until they end or the session asks to stop; close them."""
+        key, shown, unseen = session or "", -INTERVAL, None
         self._asked.discard(key)
         with closing(replies):  # type: ignore[type-var]  # Loop's iterators are generators
-            last = -INTERVAL
-            for reply in replies:
+            for unseen in replies:
                 if key in self._asked:
                     break
-                if time.monotonic() - last >= INTERVAL:
-                    yield reply
-                    last = time.monotonic()
+                if time.monotonic() - shown >= INTERVAL:
+                    yield unseen
+                    shown, unseen = time.monotonic(), None
         self._asked.discard(key)
+        if unseen is not None:
+            yield unseen
