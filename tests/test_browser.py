@@ -20,6 +20,9 @@ QUICK = {
     "ALIGNCHAT_CHAT__MAX_TOKENS": "24",
 }
 MINUTE = 60_000
+CUT_OFF = """() => [...document.querySelectorAll("button")]
+    .filter((b) => b.offsetParent && b.innerText.trim() && b.scrollWidth > b.clientWidth + 1)
+    .map((b) => b.innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +204,7 @@ def test_no_tab_scrolls_sideways_on_a_telephone(chromium: Any, shared_app: App, 
             go(page, tab)
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+            assert page.evaluate(CUT_OFF) == [], tab
 
 
 def test_a_picture_of_the_page_for_the_readme(chromium: Any, tmp_path: Path) -> None:

@@ -27,9 +27,10 @@ class ArenaTab:
             self.voices, self.replies = zip(
                 *(self._lay_side(side) for side in ("left", "right")), strict=True
             )
-        with gr.Row(elem_id="verdicts"):
-            self.verdicts = {verdict: self._lay_verdict(verdict) for verdict in VERDICTS}
-        self.notice = gr.Markdown(elem_id="compare-notice", elem_classes="notices")
+        with gr.Column(elem_id="verdict-bar"):
+            self.notice = gr.Markdown(elem_id="compare-notice")
+            with gr.Row(elem_id="verdicts"):
+                self.verdicts = {verdict: self._lay_verdict(verdict) for verdict in VERDICTS}
         hints = f"<span>{self.texts['verdict_keys']}</span> {self.texts['same_model']}"
         gr.Markdown(hints, elem_id="verdict-keys", elem_classes="hint")
         self.notices = Notices(self.notice, page.language)

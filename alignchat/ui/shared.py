@@ -38,7 +38,7 @@ class Page:
 
     def strip_now(self) -> str:
         """Return the strip of counts as it stands."""
-        return views.strip(self.loop.feedback_stats(), self.active(), self.running(), self.texts)
+        return views.strip(self.loop.feedback.stats(), self.active(), self.running(), self.texts)
 
     def voices(self) -> Choices:
         """Return whom one can talk to: the round in use, and each by its number."""
