@@ -16,11 +16,13 @@ from alignchat import config
 from alignchat.chat import Reply
 from alignchat.config import Method
 from alignchat.errors import EXPECTED, RoundError
+from alignchat.feedback import EXPORT_FORMATS, IMPORT_FORMATS, Feedback
 from alignchat.loop import VERDICTS, ExportFormat, Loop
 from alignchat.reports import RoundReport
 
 Command = Callable[[config.Settings, argparse.Namespace], Any]
 LoopCommand = Callable[[Loop, argparse.Namespace], Any]
+FeedbackCommand = Callable[[Feedback, argparse.Namespace], Any]
 MEASURES = ("toxicity", "regard", "honest")
 
 
@@ -40,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if value is not None:
         print(json.dumps(value) if options.json else _text(value))
-    return 0
+    failed_check = isinstance(value, dict) and value.get("ok") is False
+    return 1 if failed_check else 0
 
 
 def chat(loop: Loop, options: argparse.Namespace) -> Any:
@@ -73,19 +76,39 @@ def choose(loop: Loop, options: argparse.Namespace) -> Any:
     return {**asdict(choice), "chosen_id": choice.chosen_id, "rejected_id": choice.rejected_id}
 
 
-def feedback_stats(loop: Loop, _: argparse.Namespace) -> Any:
+def feedback_stats(feedback: Feedback, _: argparse.Namespace) -> Any:
     """Count what was said so far."""
-    return loop.feedback_stats()
+    return feedback.stats()
 
 
-def feedback_import(loop: Loop, options: argparse.Namespace) -> Any:
-    """Import rows in TRL's shapes."""
-    return loop.import_feedback(options.file)
+def feedback_import(feedback: Feedback, options: argparse.Namespace) -> Any:
+    """Import all of a file, or nothing of it."""
+    return feedback.import_file(options.file, format=options.format, dry_run=options.dry_run)
 
 
-def feedback_export(loop: Loop, options: argparse.Namespace) -> Any:
-    """Export the feedback as rows in TRL's shapes."""
-    return loop.export_feedback(options.file, options.format)
+def feedback_export(feedback: Feedback, options: argparse.Namespace) -> Any:
+    """Export the feedback; a name ending in .parquet gives Parquet."""
+    return feedback.export_file(options.file, options.format)
+
+
+def feedback_verify(feedback: Feedback, _: argparse.Namespace) -> Any:
+    """Read the whole journal anew and say what was found."""
+    return feedback.verify()
+
+
+def feedback_backup(feedback: Feedback, options: argparse.Namespace) -> Any:
+    """Copy the journal into a new folder, while the app runs."""
+    return feedback.backup(options.folder)
+
+
+def feedback_restore(feedback: Feedback, options: argparse.Namespace) -> Any:
+    """Put a backup in place; what was there is kept beside it."""
+    return feedback.restore(options.folder)
+
+
+def feedback_compact(feedback: Feedback, _: argparse.Namespace) -> Any:
+    """Erase for good what no longer counts."""
+    return feedback.compact()
 
 
 def dataset_preview(loop: Loop, options: argparse.Namespace) -> Any:
@@ -224,7 +247,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--round", type=int, required=True, metavar="N")
     asked.add_argument("--measures", type=_measures, default=(), help="of " + ",".join(MEASURES))
     asked.add_argument("--limit", type=_positive, help="at most so many prompts a measure")
-    _bare_command(commands, "serve", serve)
+    _bare_command(commands, "serve", serve).add_argument("--model", help="a name, or the path of a GGUF file")
     return parser
 
 
@@ -250,11 +273,18 @@ def _talking(commands: Any) -> None:
 
 def _feedback(commands: Any) -> None:
     group = _group(commands, "feedback", "what was said so far")
-    _command(group, "stats", feedback_stats)
-    _command(group, "import", feedback_import).add_argument("file", type=Path)
-    asked = _command(group, "export", feedback_export)
+    _feedback_command(group, "stats", feedback_stats)
+    asked = _feedback_command(group, "import", feedback_import)
     asked.add_argument("file", type=Path)
-    asked.add_argument("--format", choices=get_args(Method), required=True)
+    asked.add_argument("--format", choices=IMPORT_FORMATS, default="trl")
+    asked.add_argument("--dry-run", action="store_true", help="only report, each refusal with its line")
+    asked = _feedback_command(group, "export", feedback_export)
+    asked.add_argument("file", type=Path)
+    asked.add_argument("--format", choices=EXPORT_FORMATS, required=True)
+    _feedback_command(group, "verify", feedback_verify)
+    _feedback_command(group, "backup", feedback_backup).add_argument("folder", type=Path)
+    _feedback_command(group, "restore", feedback_restore).add_argument("folder", type=Path)
+    _feedback_command(group, "compact", feedback_compact)
     group = _group(commands, "dataset", "what a round trains on")
     asked = _command(group, "preview", dataset_preview)
     asked.add_argument("--method", choices=get_args(Method), required=True)
@@ -287,20 +317,29 @@ def _group(commands: Any, name: str, text: str) -> Any:
 
 
 def _command(commands: Any, name: str, run: LoopCommand) -> argparse.ArgumentParser:
-    def with_loop(settings: config.Settings, options: argparse.Namespace) -> Any:
-        with Loop.open(settings) as loop:
-            return run(loop, options)
+    parser = _bare_command(commands, name, _opening(Loop, run))
+    parser.add_argument("--model", help="a model's name, or the path of a GGUF file")
+    return parser
 
-    with_loop.__doc__ = run.__doc__
-    return _bare_command(commands, name, with_loop)
+
+def _feedback_command(commands: Any, name: str, run: FeedbackCommand) -> argparse.ArgumentParser:
+    return _bare_command(commands, name, _opening(Feedback, run))
+
+
+def _opening(kind: type[Loop] | type[Feedback], run: Callable[..., Any]) -> Command:
+    def opened(settings: config.Settings, options: argparse.Namespace) -> Any:
+        with kind.open(settings) as part:
+            return run(part, options)
+
+    opened.__doc__ = run.__doc__
+    return opened
 
 
 def _bare_command(commands: Any, name: str, run: Command) -> argparse.ArgumentParser:
     text = (run.__doc__ or "").rstrip(".")
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.add_argument("--model", help="a model's name, or the path of a GGUF file")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, model=None)
     return parser
 
 

@@ -5,10 +5,8 @@ what it knows is in the data folder. It knows no screen, and starts training wit
 """
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Literal, get_args
@@ -17,11 +15,12 @@ from alignchat import catalog, dataset, jobs, reports
 from alignchat.chat import Chat, Reply, Turn, Voice
 from alignchat.config import Method, Settings, override
 from alignchat.engine import Engine
-from alignchat.errors import AdapterError, DataError, RoundError, SettingsError
+from alignchat.errors import AdapterError, DataError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
+from alignchat.feedback import Feedback, open_store
 from alignchat.files import sha256, write_json
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, Round, Rounds, Status
-from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict, exchange
+from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict
 
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -41,6 +40,7 @@ class Loop:
         self.settings = settings
         self.model = model
         self.rounds = Rounds(settings.data / "rounds" / model.name)
+        self.feedback = Feedback(store)
         self._store = store
         self._make_engine = make_engine
         self._engine: Engine | None = None
@@ -56,8 +56,7 @@ class Loop:
     def open(cls, settings: Settings, make_engine: Callable[[], Engine] | None = None) -> "Loop":
         """Open a data folder; raise one of `errors.EXPECTED` if it or the model cannot be used."""
         model = catalog.find(settings.model)
-        _require_writable(settings.data)
-        store = FeedbackStore.open(settings.data / "feedback")
+        store = open_store(settings)
         return cls(settings, store, model, make_engine or (lambda: _llama_engine(model, settings)))
 
     def __enter__(self) -> "Loop":
@@ -145,28 +144,6 @@ class Loop:
         choice = Choice(left_id=left_id, right_id=right_id, verdict=verdict, blind=blind, annotator=annotator)
         self._store.add(choice)
         return choice
-
-    def feedback_stats(self) -> dict[str, int]:
-        """Count what was said so far."""
-        thumbs, choices = self._store.thumbs(), self._store.choices()
-        return {
-            "conversations": len(self._store.conversations()),
-            "completions": len(self._store.completions()),
-            "up": sum(thumb.up for thumb in thumbs),
-            "down": sum(not thumb.up for thumb in thumbs),
-            "choices": len(choices),
-            "pairs": sum(choice.chosen_id is not None for choice in choices),
-            "both_bad": sum(choice.verdict == "both_bad" for choice in choices),
-            "edits": len(self._store.edits()),
-        }
-
-    def import_feedback(self, path: Path) -> dict[str, Any]:
-        """Import rows in TRL's shapes, all of them or none."""
-        return asdict(exchange.import_rows(self._store, path))
-
-    def export_feedback(self, path: Path, format: Method) -> dict[str, Any]:
-        """Export the current feedback as rows in TRL's shape for a method."""
-        return asdict(exchange.export_rows(self._store, path, format=format))
 
     def preview(self, method: Method) -> dict[str, Any]:
         """Return the manifest of what a round would be trained on now."""
@@ -326,17 +303,6 @@ class Loop:
             raise RoundError(
                 f"Round {number} is {status}; this works on a round that is {' or '.join(wanted)}."
             )
-
-
-def _require_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SettingsError(
-            f"The data folder {folder} cannot be written ({error.strerror}); choose another with --data."
-        ) from error
 
 
 def _llama_engine(model: catalog.Model, settings: Settings) -> Engine:

@@ -97,6 +97,51 @@ def test_what_is_exported_and_imported_elsewhere_trains_on_the_same_rows(
     assert [there[key] for key in counted] == [here[key] for key in counted]
 
 
+def test_the_journal_is_verified_backed_up_compacted_and_restored(run: Run, tmp_path: Path) -> None:
+    rated(run, True, True)
+    assert run("feedback", "verify")["ok"]
+    run("feedback", "backup", tmp_path / "backup")
+    rated(run, False)
+    assert run("feedback", "compact")["records_after"] > 0
+    assert run("feedback", "stats")["down"] == 1
+    run("feedback", "restore", tmp_path / "backup")
+    stats = run("feedback", "stats")
+    assert (stats["up"], stats["down"]) == (2, 0)
+
+
+def test_a_damaged_journal_fails_its_check_and_the_rest_is_still_there(run: Run, tmp_path: Path) -> None:
+    rated(run, True, True)
+    (journal,) = (tmp_path / "data" / "feedback").glob("*.jsonl")
+    content = bytearray(journal.read_bytes())
+    content[content.index(b'"up":true') + 6] ^= 1
+    journal.write_bytes(content)
+    run("feedback", "verify", status=1)
+    assert run("feedback", "stats")["up"] == 1
+
+
+@pytest.mark.parametrize("name", ["all.native", "sheet.csv", "rows.parquet"])
+def test_feedback_leaves_in_every_format(run: Run, tmp_path: Path, name: str) -> None:
+    rated(run, True, False)
+    kind = {"native": "native", "csv": "csv", "parquet": "kto"}[name.partition(".")[2]]
+    assert run("feedback", "export", tmp_path / name, "--format", kind)["rows"] > 0
+    assert (tmp_path / name).stat().st_size > 0
+
+
+def test_a_dry_run_names_the_lines_it_would_refuse_and_imports_nothing(run: Run, tmp_path: Path) -> None:
+    good = {"prompt": "hi", "completion": "ho", "label": True}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(good) + "\n{}\n")
+    report = run("feedback", "import", tmp_path / "rows.jsonl", "--dry-run")
+    assert [refusal["line"] for refusal in report["refused"]] == [2]
+    assert "line 2" in run("feedback", "import", tmp_path / "rows.jsonl", status=1)
+    assert run("feedback", "stats")["completions"] == 0
+
+
+def test_feedback_needs_no_model(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rated(run, True)
+    monkeypatch.setenv("ALIGNCHAT_MODEL", str(tmp_path / "gone.gguf"))
+    assert run("feedback", "stats")["up"] == 1
+
+
 def test_a_round_is_trained_scored_used_and_exported(run: Run, tmp_path: Path) -> None:
     rated(run, True, False)
     done = run("round", "start", "--method", "kto", "--steps", 2, "--wait")

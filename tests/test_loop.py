@@ -96,8 +96,8 @@ def test_asking_again_judges_nothing_and_keeps_the_earlier_reply(loop: Loop) -> 
     _, completion = ask(loop, "hello")
     *_, second = loop.again(completion)
     assert second.completion_id != completion
-    assert loop.feedback_stats()["completions"] == 2
-    assert loop.feedback_stats()["down"] == 0
+    assert loop.feedback.stats()["completions"] == 2
+    assert loop.feedback.stats()["down"] == 0
 
 
 def test_the_last_thumb_counts_and_can_be_taken_back(loop: Loop) -> None:
@@ -120,7 +120,7 @@ def test_a_comparison_gives_two_replies_to_choose_between(loop: Loop) -> None:
     assert right is not None
     choice = loop.choose(left.completion_id, right.completion_id, "right")
     assert choice.chosen_id == right.completion_id
-    assert loop.feedback_stats()["pairs"] == 1
+    assert loop.feedback.stats()["pairs"] == 1
 
 
 def test_two_comparisons_at_once_do_not_wait_for_each_other_for_ever(loop: Loop) -> None:
@@ -160,7 +160,7 @@ def test_a_round_without_enough_feedback_is_refused_and_leaves_nothing(loop: Loo
     with pytest.raises(DataError, match="no pairs for DPO"):
         loop.start_round("dpo")
     assert loop.rounds.numbers() == [0]
-    assert loop.feedback_stats()["up"] == 1
+    assert loop.feedback.stats()["up"] == 1
 
 
 @pytest.mark.parametrize("steps", [0, -3])

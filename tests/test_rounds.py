@@ -28,7 +28,7 @@ def open_loop(folder: Path, model: Path) -> Loop:
         folder, model=str(model), evaluation={"limit": 2}, chat={"max_tokens": 8, "temperature": 2}
     )
     loop = Loop.open(settings)
-    if not loop.feedback_stats()["up"]:
+    if not loop.feedback.stats()["up"]:
         for i in range(6):
             *_, reply = loop.reply(None, f"question {i}")
             loop.rate(reply.completion_id, i % 2 == 0)
