@@ -45,8 +45,8 @@ LAYERS = (
         "alignchat.jobs",
         "alignchat.feedback",
     ),
-    ("alignchat.rounds", "alignchat.batch", "alignchat.draw", "alignchat.dataset", "alignchat.places"),
-    ("alignchat.engine", "alignchat.llama", "alignchat.catalog"),
+    ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),
+    ("alignchat.engine", "alignchat.draw", "alignchat.llama", "alignchat.catalog"),
     ("alignchat.safetensors_to_gguf", "alignchat.fetch"),
     (
         "alignchat.vocabulary",
