@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import gguf
+import hypothesis
 import numpy as np
 import pytest
 from tiny_models import write_llama
@@ -18,6 +19,10 @@ REQUIRE_ALL = os.environ.get("ALIGNCHAT_REQUIRE_ALL") == "1"
 SHARED_DATA = Path(
     os.environ.get("ALIGNCHAT_SHARED_DATA") or Path(__file__).parent.parent.parent / "shared" / "data"
 )
+
+# A busy machine is slow now and then; that is no finding.
+hypothesis.settings.register_profile("alignchat", deadline=None)
+hypothesis.settings.load_profile("alignchat")
 
 
 @pytest.hookimpl(wrapper=True)
