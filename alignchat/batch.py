@@ -4,14 +4,13 @@ A finished sequence's place is taken by the next prompt. Prompts are worked thro
 their own and each has a seed of its own, so the caller's order changes nothing.
 """
 
-import hashlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from alignchat.draw import draw, random_for
+from alignchat.draw import draw, random_for, seeds_for
 from alignchat.engine import Adapter, Progress, Sampling
 from alignchat.errors import Cancelled
 from alignchat.llama import PREFILL, Context, Entry, Weights
@@ -65,15 +64,9 @@ def generate(
 def _jobs(weights: Weights, prompts: Sequence[str], sampling: Sampling) -> list[_Job]:
     """Make the jobs, longest first so that the last ones running are short, and equal texts apart."""
     ids = [weights.tokenize(p, add_special=True, parse_control=False) or weights.start() for p in prompts]
-    seen: Counter[str] = Counter()
-    jobs = []
-    for index in sorted(range(len(prompts)), key=lambda i: (-len(ids[i]), prompts[i], i)):
-        prompt = prompts[index]
-        seen[prompt] += 1
-        key = f"{sampling.seed}/{seen[prompt]}/{prompt}".encode("utf-8", "surrogatepass")
-        random = random_for(int.from_bytes(hashlib.sha256(key).digest()[:8]))
-        jobs.append(_Job(index=index, pending=ids[index], random=random))
-    return jobs
+    seeds = seeds_for(prompts, sampling.seed)
+    order = sorted(range(len(prompts)), key=lambda i: (-len(ids[i]), prompts[i], i))
+    return [_Job(index=i, pending=ids[i], random=random_for(seeds[i])) for i in order]
 
 
 def _text(weights: Weights, tokens: list[int], stop: tuple[str, ...]) -> str:

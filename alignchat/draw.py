@@ -5,6 +5,9 @@ speed of a batch. Here nothing is ordered: a token is drawn, and drawn again abo
 lie outside the nucleus, which is the same distribution.
 """
 
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +24,17 @@ _BLOCK = 64
 def random_for(seed: int) -> np.random.Generator:
     """Return the source of chance that belongs to a seed; any integer will do."""
     return np.random.default_rng(seed % 2**64)
+
+
+def seeds_for(prompts: Sequence[str], seed: int) -> list[int]:
+    """Return a seed of 64 bits for each prompt, by its text; equal prompts get different ones."""
+    seen: Counter[str] = Counter()
+    seeds = []
+    for prompt in prompts:
+        seen[prompt] += 1
+        key = f"{seed}/{seen[prompt]}/{prompt}".encode("utf-8", "surrogatepass")
+        seeds.append(int.from_bytes(hashlib.sha256(key).digest()[:8]))
+    return seeds
 
 
 def draw(logits: Logits, sampling: Sampling, random: np.random.Generator) -> int:

@@ -23,12 +23,14 @@ AT_HOME = {
     "matplotlib": ("alignchat/charts.py",),
     "pandas": ("alignchat/charts.py",),
     "tinydb": ("feedback_store/",),
+    "openai": ("alignchat/remote.py",),
 }
 
 # From the outside in: a module imports only what stands to its right, or beside it without a circle.
 LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
+    ("alignchat.model_commands",),
     ("alignchat.loop", "alignchat.worker", "alignchat.trial"),
     (
         "alignchat.chat",
@@ -40,13 +42,19 @@ LAYERS = (
         "alignchat.conversion",
         "alignchat.models",
         "alignchat.obtain",
-        "alignchat.quantise",
+        "alignchat.llama_child",
         "alignchat.charts",
         "alignchat.jobs",
         "alignchat.feedback",
     ),
     ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),
-    ("alignchat.engine", "alignchat.draw", "alignchat.llama", "alignchat.catalog"),
+    (
+        "alignchat.engine",
+        "alignchat.draw",
+        "alignchat.llama",
+        "alignchat.model_records",
+        "alignchat.catalog",
+    ),
     ("alignchat.safetensors_to_gguf", "alignchat.fetch"),
     (
         "alignchat.vocabulary",

@@ -1,0 +1,132 @@
+"""The engine on an OpenAI-compatible server (vLLM, llama-server), for models too large for this machine.
+
+The server renders the chat template and samples. The base and every round are model names there:
+an adapter in `rounds/MODEL/0003` is asked for as `round-3`. Knows no weights and no tokens.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+import openai
+
+from alignchat.draw import seeds_for
+from alignchat.engine import Adapter, Progress, Sampling, Stream
+from alignchat.errors import Cancelled, ModelError
+from feedback_store import Message
+
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 300.0
+
+
+class RemoteEngine:
+    """Replies and continuations from a server; safe to call from several threads."""
+
+    def __init__(self, url: str, *, model: str, key: str | None = None, sequences: int = 32) -> None:
+        """Talk to the server at `url` (ending in /v1), whose name for the base is `model`."""
+        timeout = openai.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        self._client = openai.OpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=1)
+        self._url = url
+        self._model = model
+        self._sequences = sequences
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, *, adapter: Adapter | None = None
+    ) -> Stream:
+        """Reply to a conversation; raise ModelError while iterating if the server refuses or is gone."""
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        asked = {"messages": turns, "stream": True, **self._asked(sampling, adapter)}
+        return Stream(lambda stream: self._reply(stream, asked))
+
+    def generate_many(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        adapter: Adapter | None = None,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        """Continue raw texts, so many at once; the server batches them as they come."""
+        asked = self._asked(sampling, adapter)
+        futures: dict[Future[str], int] = {}
+        texts = [""] * len(prompts)
+        with ThreadPoolExecutor(self._sequences) as pool:
+            for index, seed in enumerate(seeds_for(prompts, sampling.seed)):
+                one = {**asked, "prompt": prompts[index], "seed": seed & 0x7FFFFFFF}
+                futures[pool.submit(self._complete, one)] = index
+            try:
+                for done, future in enumerate(_as_they_end(futures, should_stop), 1):
+                    texts[futures[future]] = future.result()
+                    if on_progress:
+                        on_progress(done, len(prompts))
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return texts
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _asked(self, sampling: Sampling, adapter: Adapter | None) -> dict[str, Any]:
+        return {
+            "model": f"round-{int(adapter.path.parent.name)}" if adapter else self._model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "seed": sampling.seed,
+            "stop": list(sampling.stop) or None,
+            "extra_body": {"top_k": sampling.top_k},
+        }
+
+    def _reply(self, stream: Stream, asked: dict[str, Any]) -> Generator[str, None, None]:
+        with self._sentences():
+            chunks = self._client.chat.completions.create(**asked)
+            try:
+                for chunk in chunks:
+                    for choice in chunk.choices:
+                        if choice.delta.content:
+                            stream.tokens += 1  # Servers send a token a chunk.
+                            yield choice.delta.content
+                        if choice.finish_reason:
+                            stream.stop_reason = "length" if choice.finish_reason == "length" else "end"
+            finally:
+                chunks.close()
+
+    def _complete(self, asked: dict[str, Any]) -> str:
+        with self._sentences():
+            answer = self._client.completions.create(**asked)
+            return str(answer.choices[0].text)
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Turn the client's errors into what a person can do."""
+        try:
+            yield
+        except openai.APIConnectionError as error:
+            raise ModelError(
+                f"The server at {self._url} does not answer; start it, or unset remote.url."
+            ) from error
+        except openai.AuthenticationError as error:
+            raise ModelError(
+                f"The server at {self._url} refuses the key; set remote.key to the right one."
+            ) from error
+        except openai.NotFoundError as error:
+            raise ModelError(
+                f"The server at {self._url} does not have this model or round; load the round's adapter "
+                "there under the name round-N, and the base under the name in remote.model."
+            ) from error
+        except openai.APIError as error:
+            raise ModelError(f"The server at {self._url} failed: {error.message}.") from error
+
+
+def _as_they_end(
+    futures: dict[Future[str], int], should_stop: Callable[[], bool] | None
+) -> Iterator[Future[str]]:
+    waiting = set(futures)
+    while waiting:
+        if should_stop and should_stop():
+            raise Cancelled("Stopped as asked.")
+        ended, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        yield from ended
