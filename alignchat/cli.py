@@ -12,11 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-from alignchat import config
+from alignchat import config, model_commands
+from alignchat.catalog import ENTRIES
 from alignchat.chat import Reply
 from alignchat.config import Method
 from alignchat.errors import EXPECTED, RoundError
 from alignchat.feedback import EXPORT_FORMATS, IMPORT_FORMATS, Feedback
+from alignchat.llama_child import QUANTISATIONS
 from alignchat.loop import VERDICTS, ExportFormat, Loop
 from alignchat.reports import RoundReport
 
@@ -243,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     _talking(commands)
     _feedback(commands)
     _rounds(commands)
+    _models(commands)
     asked = _command(commands, "evaluate", evaluate)
     asked.add_argument("--round", type=int, required=True, metavar="N")
     asked.add_argument("--measures", type=_measures, default=(), help="of " + ",".join(MEASURES))
@@ -310,6 +313,21 @@ def _rounds(commands: Any) -> None:
     asked.add_argument("number", type=int, metavar="N")
     asked.add_argument("--format", choices=get_args(ExportFormat), required=True)
     asked.add_argument("--out", type=Path, required=True)
+
+
+def _models(commands: Any) -> None:
+    group = _group(commands, "models", "get, add, remove and choose models")
+    _bare_command(group, "list", model_commands.show)
+    asked = _bare_command(group, "get", model_commands.get)
+    asked.add_argument("name", help=f"one of {', '.join(ENTRIES)}")
+    asked.add_argument("--quant", choices=QUANTISATIONS)
+    asked.add_argument("--accept-terms", action="store_true", help="say that you accept the model's terms")
+    asked = _bare_command(group, "import", model_commands.add)
+    asked.add_argument("source", metavar="PATH_OR_ID", help="GGUF file, Transformers folder or OWNER/NAME")
+    asked.add_argument("--name", help="what to call it")
+    asked.add_argument("--quant", choices=QUANTISATIONS)
+    for name, run in {"remove": model_commands.remove, "default": model_commands.choose}.items():
+        _bare_command(group, name, run).add_argument("name")
 
 
 def _group(commands: Any, name: str, text: str) -> Any:

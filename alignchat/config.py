@@ -92,7 +92,9 @@ class Settings(BaseSettings):
     data: Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())] = Field(
         Path("data"), description="Folder of feedback, rounds and settings.", validate_default=True
     )
-    model: str = Field("starter", description="A model's name, or the path of a GGUF file.")
+    model: str | None = Field(
+        None, description="A model's name, or the path of a GGUF file; none: the one chosen as default."
+    )
     chat: ChatSettings = ChatSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

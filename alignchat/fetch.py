@@ -134,7 +134,11 @@ class Hub:
                         f"of {file.name}; what has come is kept, so get it again to go on."
                     ) from error
                 _wait(0.2 * 2**failures, should_stop)
-        check(part, file.name, file.etag)
+        if not is_same(part, file):
+            part.unlink()
+            raise ModelError(
+                f"What came of {file.name} is not what the hub holds (its checksum differs); get it again."
+            )
         part.replace(target)
         sync_folder(target.parent)
 
@@ -216,20 +220,17 @@ def part_of(target: Path, file: RemoteFile) -> Path:
     return target.with_name(f"{target.name}.{hashlib.sha256(file.etag.encode()).hexdigest()[:16]}.part")
 
 
-def check(path: Path, name: str, etag: str) -> None:
-    """Remove the file and raise ModelError unless its bytes have the checksum the hub gave."""
-    if _SHA256.fullmatch(etag):
-        right = sha256(path) == etag
-    elif _GIT.fullmatch(etag):
+def is_same(path: Path, file: RemoteFile) -> bool:
+    """Tell whether a file's bytes have the size and the checksum the hub gave."""
+    if not path.exists() or path.stat().st_size != file.size:
+        return False
+    if _SHA256.fullmatch(file.etag):
+        return sha256(path) == file.etag
+    if _GIT.fullmatch(file.etag):
         content = path.read_bytes()
-        right = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == etag
-    else:
-        return
-    if not right:
-        path.unlink()
-        raise ModelError(
-            f"What came of {name} is not what the hub holds (its checksum differs); get it again."
-        )
+        blob = b"blob %d\0" % len(content) + content
+        return hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.etag
+    return True
 
 
 def _require_same(response: Any, file: RemoteFile) -> None:

@@ -15,11 +15,14 @@ from alignchat import catalog, dataset, jobs, reports
 from alignchat.chat import Chat, Reply, Turn, Voice
 from alignchat.config import Method, Settings, override
 from alignchat.engine import Engine
-from alignchat.errors import AdapterError, DataError, RoundError
+from alignchat.errors import AdapterError, DataError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.feedback import Feedback, open_store
 from alignchat.files import sha256, write_json
+from alignchat.llama_child import Quantisation
+from alignchat.models import ModelReport, Models, Offer
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, Round, Rounds, Status
+from alignchat.transfer import OnProgress, ShouldStop
 from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict
 
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
@@ -41,6 +44,7 @@ class Loop:
         self.model = model
         self.rounds = Rounds(settings.data / "rounds" / model.name)
         self.feedback = Feedback(store)
+        self._models = Models(settings.data)
         self._store = store
         self._make_engine = make_engine
         self._engine: Engine | None = None
@@ -55,7 +59,7 @@ class Loop:
     @classmethod
     def open(cls, settings: Settings, make_engine: Callable[[], Engine] | None = None) -> "Loop":
         """Open a data folder; raise one of `errors.EXPECTED` if it or the model cannot be used."""
-        model = catalog.find(settings.model)
+        model = Models(settings.data).open(settings.model)
         store = open_store(settings)
         return cls(settings, store, model, make_engine or (lambda: _llama_engine(model, settings)))
 
@@ -214,7 +218,7 @@ class Loop:
     def activate(self, number: int) -> None:
         """Let the chat use a round, after trying its adapter in a process of its own."""
         adapter = self.rounds.adapter(number)
-        if adapter and (problem := jobs.adapter_problem(self.settings.model, adapter.path, adapter.sha256)):
+        if adapter and (problem := jobs.adapter_problem(str(self.model.path), adapter.path, adapter.sha256)):
             raise AdapterError(f"Round {number} cannot be used, so the chat stays as it is: {problem}")
         self.rounds.activate(number)
 
@@ -258,6 +262,57 @@ class Loop:
         """Return the scores of all rounds that have any, the base first."""
         cards = [self.scorecard(number) for number in self.rounds.numbers()]
         return [card for card in cards if card is not None]
+
+    # Models
+
+    def models(self) -> list[ModelReport]:
+        """Return the known models and those that were added, and how each stands."""
+        return self._models.reports()
+
+    def offer_model(self, name: str) -> Offer:
+        """Say what getting a model would take and what stands in the way; may ask the hub, 3 s at most."""
+        return self._models.offer(name)
+
+    def get_model(
+        self,
+        name: str,
+        quantisation: Quantisation | None = None,
+        *,
+        accept_terms: bool = False,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop = lambda: False,
+    ) -> ModelReport:
+        """Bring a known model to this machine; a later call goes on with what this one left.
+
+        Raise ModelError with what to do if it cannot be had, Cancelled if told to stop.
+        """
+        return self._models.get(
+            name, quantisation, accept_terms=accept_terms, on_progress=on_progress, should_stop=should_stop
+        )
+
+    def import_model(
+        self,
+        source: str,
+        *,
+        name: str | None = None,
+        quantisation: Quantisation | None = None,
+        on_progress: OnProgress | None = None,
+        should_stop: ShouldStop = lambda: False,
+    ) -> ModelReport:
+        """Add a GGUF file (which stays where it is), a Transformers folder or a model on the hub by name."""
+        return self._models.add(
+            source, name=name, quantisation=quantisation, on_progress=on_progress, should_stop=should_stop
+        )
+
+    def remove_model(self, name: str) -> None:
+        """Take a model off this machine, unless it is the one that is open."""
+        if any(report.name == name and report.path == str(self.model.path) for report in self.models()):
+            raise ModelError(f"{name} is the model you are talking to; open another one, then remove it.")
+        self._models.remove(name)
+
+    def set_default_model(self, name: str) -> ModelReport:
+        """Let a model open from the next start on, where none is asked for."""
+        return self._models.set_default(name)
 
     def _start(self, number: int, *arguments: str) -> None:
         if self._worker:

@@ -59,6 +59,7 @@ def convert(
     out: Path,
     *,
     format: Format | None = None,
+    name: str = "",
     licence: str = "",
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -75,7 +76,7 @@ def convert(
     words = vocabulary.read(folder).padded(shape.vocabulary)
     writer = gguf.GGUFWriter(out, shape.architecture)
     try:
-        _write_hyperparameters(writer, shape, kind, folder.name, licence)
+        _write_hyperparameters(writer, shape, kind, name or folder.name, licence)
         words.write(writer)
         sizes = _announce(writer, tensors, shape, kind)
         writer.write_header_to_file()

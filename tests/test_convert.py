@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from alignchat.llama import Weights
-from alignchat.quantise import quantise
+from alignchat.llama_child import quantise
 from alignchat.safetensors_to_gguf import convert
 from tests import transformers_models as made
 from tests.llama_scoring import LlamaScorer, divergence, torch_scores

@@ -1,0 +1,57 @@
+"""The `models` group of the command line: one call each, progress to stderr. Opens no model."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from alignchat.config import Settings
+from alignchat.models import Models
+from alignchat.transfer import Progress, human
+
+
+def show(settings: Settings, _: argparse.Namespace) -> Any:
+    """List the known models and those that were added."""
+    return [report.to_json() for report in Models(settings.data).reports()]
+
+
+def get(settings: Settings, options: argparse.Namespace) -> Any:
+    """Bring a known model to this machine; run it again to go on after a break."""
+    report = Models(settings.data).get(
+        options.name, options.quant, accept_terms=options.accept_terms, on_progress=_Teller()
+    )
+    return report.to_json()
+
+
+def add(settings: Settings, options: argparse.Namespace) -> Any:
+    """Add a GGUF file, which stays where it is, a Transformers folder or a model on the hub."""
+    report = Models(settings.data).add(
+        options.source, name=options.name, quantisation=options.quant, on_progress=_Teller()
+    )
+    return report.to_json()
+
+
+def remove(settings: Settings, options: argparse.Namespace) -> Any:
+    """Take a model off this machine; its rounds stay."""
+    Models(settings.data).remove(options.name)
+    return {"removed": options.name}
+
+
+def choose(settings: Settings, options: argparse.Namespace) -> Any:
+    """Choose the model that opens when none is asked for."""
+    return Models(settings.data).set_default(options.name).to_json()
+
+
+class _Teller:
+    """Writes how far a transfer is, at most once a second."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, now: Progress) -> None:
+        if time.monotonic() < self._next and now.done < now.total:
+            return
+        self._next = time.monotonic() + 1
+        left = "" if now.seconds_left is None else f", {now.seconds_left:.0f} s left"
+        amount = f"{human(now.done)} of {human(now.total)}, {human(now.rate)}/s"
+        print(f"{now.what}: {amount}{left}", file=sys.stderr)
