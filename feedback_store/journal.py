@@ -30,7 +30,7 @@ from feedback_store.records import new_id, now
 
 NAME = "journal.jsonl"
 QUARANTINE = "quarantine"
-CHUNK = 8 << 20
+CHUNK = 1 << 20
 
 
 @dataclass(slots=True)
@@ -193,6 +193,7 @@ class Journal:
             raise
         if not self._find_place():
             raise JournalChangedError(f"{self.path} was replaced while saving; not saved. Try again.")
+        self.reading.rewind()
         self.reading.take(content)
 
     def _sync(self) -> None:
@@ -280,6 +281,7 @@ class Journal:
         return own.size != self.reading.offset or named is None or named.identity != own.identity
 
     def _catch_up(self, handle: int, reading: Reading) -> None:
+        reading.rewind()
         rest, place = b"", reading.offset
         while chunk := self._disk.read(handle, CHUNK, place):
             place += len(chunk)
@@ -320,7 +322,7 @@ class Journal:
 
     def _keep_damaged(self) -> None:
         reading = self.reading
-        for damage in reading.damage[reading.kept :]:
+        for damage in list(reading.damage.values())[reading.kept :]:
             content = self._disk.read(self._open_handle(), damage.length, damage.place)
             self._quarantine(damage.place, content)
             reading.kept += 1

@@ -21,7 +21,7 @@ Op = Literal["begin", "add", "revise", "retract", "restore"]
 _SEAL = re.compile(rb',"crc":"[0-9a-f]{8}"\}')
 _SEAL_LENGTH = len(',"crc":"00000000"}')
 _START = b'{"v":'
-_parse = json.JSONDecoder().raw_decode
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # missing in typeshed
 
 
 class DamagedLineError(ValueError):
@@ -71,7 +71,7 @@ def decode(line: bytes) -> Event:
     if line[-_SEAL_LENGTH:] != seal_of(content):
         raise DamagedLineError("its checksum does not match")
     try:
-        fields, _ = _parse(line.decode("utf-8", "surrogatepass"))
+        fields, _ = _scan(line.decode("utf-8", "surrogatepass"), 0)
         if fields["v"] > SCHEMA:
             raise NewerLineError(f"written by schema {fields['v']}")
         fields = upgrade(fields)
@@ -82,7 +82,7 @@ def decode(line: bytes) -> Event:
         return Event(*told, data, "more" in fields)
     except NewerLineError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (StopIteration, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedLineError("it is sealed but is not an event") from error
 
 

@@ -21,34 +21,41 @@ class Damage:
 
 @dataclass(slots=True)
 class Reading:
-    """A journal file read up to `offset`, which is always the end of a whole act."""
+    """A journal file read up to `offset`, the end of a whole act; lines up to `ahead` were looked at."""
 
     view: View = field(default_factory=View)
     lock: threading.RLock = field(default_factory=threading.RLock)
     offset: int = 0
+    ahead: int = 0
     next_seq: int = 1
     lines: int = 0
-    damage: list[Damage] = field(default_factory=list)
+    damage: dict[int, Damage] = field(default_factory=dict)
     kept: int = 0
     missing: list[range] = field(default_factory=list)
     newer: int = 0
     store: str = ""
     generation: int = 0
+    _act: list[tuple[Event, int]] = field(default_factory=list)
+
+    def rewind(self) -> None:
+        """Go back to `offset`: an unfinished act may have been cut off since it was read."""
+        self.ahead = self.offset
+        self._act.clear()
 
     def take(self, content: bytes) -> bytes:
-        """Take in the bytes that follow `offset`; return the unfinished rest, which is not taken."""
+        """Take in the bytes that follow `ahead`; return the unfinished last line, which is not taken."""
         with self.lock:
-            base, start, done = self.offset, 0, 0
-            act: list[tuple[Event, int]] = []
+            start = 0
             while (end := content.find(b"\n", start)) >= 0:
-                events = self._read_line(content[start:end], base + start)
-                act += events
+                events = self._read_line(content[start:end], self.ahead + start)
                 start = end + 1
+                self._act += events
                 if not (events and events[-1][0].more):
-                    self._apply(act)
-                    self.offset, done = base + start, start
-                    act = []
-            return content[done:]
+                    self._apply(self._act)
+                    self._act.clear()
+                    self.offset = self.ahead + start
+            self.ahead += start
+            return content[start:]
 
     def _apply(self, act: list[tuple[Event, int]]) -> None:
         for event, place in act:
@@ -80,5 +87,5 @@ class Reading:
                 self.newer += 1
             except DamagedLineError:
                 continue
-        self.damage.append(Damage(place=place, length=len(line), reason=reason))
+        self.damage[place] = Damage(place=place, length=len(line), reason=reason)
         return found

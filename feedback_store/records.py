@@ -146,7 +146,7 @@ def from_json(kind: str, values: Mapping[str, Any]) -> Record:
     fields = dict(values)
     if kind == "completion":
         fields["prompt"] = tuple([Message(role=role, content=text) for role, text in fields["prompt"]])
-        fields["sampling"] = dict(fields["sampling"])
+        fields["sampling"] = dict(fields["sampling"])  # a caller who changes it changes only his own
     elif kind == "thumb":
         fields["tags"] = tuple(fields["tags"])
     return KINDS[kind](**fields)

@@ -158,7 +158,7 @@ class FeedbackStore:
             else:
                 ids = _unrated_by(view, round, annotator)[:limit]
             rows = view.tables["completion"].rows(ids)
-        return [_decode(Completion, row) for row in rows]
+        return _decoded(Completion, rows)
 
     def thumbs(
         self, *, completion_id: str | None = None, tag: str | None = None, annotator: str | None = None
@@ -182,7 +182,7 @@ class FeedbackStore:
     @property
     def damage(self) -> tuple[Damage, ...]:
         """The lines that could not be read when the journal was; copies are in the quarantine folder."""
-        return tuple(self._journal.reading.damage)
+        return tuple(self._journal.reading.damage.values())
 
     def verify(self) -> VerifyReport:
         """Read the whole journal anew and report damage, gaps and counts."""
@@ -237,7 +237,7 @@ class FeedbackStore:
             rows = [row for row in rows if all(_matches(row[name], value) for name, value in where.items())]
             if keep:
                 rows = [row for row in rows if keep(view, row)]
-        return [_decode(cls, row) for row in rows]
+        return _decoded(cls, rows)
 
     @contextmanager
     def _view(self) -> Iterator[View]:
@@ -289,5 +289,6 @@ def _matches(found: object, wanted: object) -> bool:
     return wanted in found if isinstance(found, list) else found == wanted
 
 
-def _decode(cls: type[T], row: Row) -> T:
-    return cast(T, from_json(cls.__name__.lower(), row))
+def _decoded(cls: type[T], rows: list[Row]) -> list[T]:
+    kind = cls.__name__.lower()
+    return [cast(T, from_json(kind, row)) for row in rows]

@@ -79,12 +79,12 @@ def verify(journal: Journal, disk: Disk) -> VerifyReport:
         bytes=length,
         events=reading.lines,
         records={kind: len(table) for kind, table in reading.view.tables.items()},
-        damaged=tuple(reading.damage),
+        damaged=tuple(reading.damage.values()),
         missing=sum(len(gap) for gap in reading.missing),
         newer=reading.newer,
-        unfinished_bytes=len(rest),
+        unfinished_bytes=length - reading.offset,
         quarantined=tuple(sorted(file.name for file in quarantine.glob("*.bin"))),
-        ok=not (reading.damage or reading.missing or rest),
+        ok=not (reading.damage or reading.missing or length > reading.offset),
     )
 
 
@@ -210,9 +210,9 @@ def _copy(disk: Disk, handle: int, length: int, folder: Path) -> BackupReport:
     try:
         for block in blocks(disk, handle, length):
             write_all(disk, copy, block)
+            disk.sync(copy)  # a little at a time, so that the journal's own syncs never wait for much
             digest.update(block)
             lines += block.count(b"\n")
-        disk.sync(copy)
     finally:
         disk.close(copy)
     return BackupReport(path=str(folder), bytes=length, lines=lines, sha256=digest.hexdigest(), at=now())

@@ -49,8 +49,11 @@ class LiveTable(Table):
         self._rows[id] = row
         for name, index in self._index.items():
             value = row[name]
-            for single in value if type(value) is list else (value,):
-                index[single][id] = None
+            if type(value) is not list:
+                index[value][id] = None
+            else:
+                for single in value:
+                    index[single][id] = None
 
     def drop(self, id: str) -> None:
         """Remove a row, if it is there."""
@@ -132,8 +135,8 @@ class View:
         key = judgement(event.kind, row)
         if key is None:
             self.tables[event.kind].put(event.id, row)
-            if event.kind == "completion":
-                self._settle_rating(event.id)
+            if event.kind == "completion" and not self.tables["thumb"].has("completion_id", event.id):
+                self.unrated[row["round"]][event.id] = None
         else:
             superseded = self._latest.get(key)
             self._latest[key] = event.id
@@ -194,5 +197,6 @@ def subjects(kind: str, row: Row) -> tuple[str, ...]:
 
 def judgement(kind: str, row: Row) -> tuple[str, ...] | None:
     """Name what a judgement replaces: the same annotator's earlier one about the same completions."""
-    about = subjects(kind, row)
-    return (kind, row["annotator"], *sorted(about)) if about else None
+    if kind in ("completion", "conversation"):
+        return None
+    return (kind, row["annotator"], *sorted(subjects(kind, row)))
