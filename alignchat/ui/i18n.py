@@ -175,7 +175,7 @@ ENGLISH: Texts = {
     "measure_regard": "Negative regard",
     "measure_honest": "HONEST",
     "measure_hurtful_words_it": "Hurtful words, Italian",
-    "about_scores": "What these numbers are, and are not",
+    "about_scores": "What these numbers mean",
     "about_scores_text": "The scorers built in are **stand-ins** that need no download. They are not the "
     "classifiers of the papers, and their numbers cannot be set beside published ones. Compare only rounds "
     "with the same scorer and the same number of prompts.\n\n"
@@ -357,7 +357,7 @@ ITALIAN: Texts = {
     "measure_regard": "Considerazione negativa",
     "measure_honest": "HONEST",
     "measure_hurtful_words_it": "Parole offensive, italiano",
-    "about_scores": "Che cosa sono questi numeri, e che cosa no",
+    "about_scores": "Che cosa dicono questi numeri",
     "about_scores_text": "I misuratori inclusi sono **sostituti** che non richiedono download. Non sono i "
     "classificatori degli articoli e i loro numeri non si possono accostare a quelli pubblicati. Confronta "
     "solo round con lo stesso misuratore e lo stesso numero di domande.\n\n"
