@@ -23,7 +23,7 @@ from alignchat.ui.stops import Stops
 from feedback_store import Message
 
 ROOT = Path(__file__).parent.parent
-EN, IT = i18n.ENGLISH, i18n.ITALIAN
+EN, IT = i18n.TEXTS["en"], i18n.TEXTS["it"]
 
 
 def a_loop(data: Path) -> Loop:

@@ -4,6 +4,7 @@ One page a language is mounted under `/en` and `/it`; `/` leads to the one that 
 """
 
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ import threading
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from alignchat.config import Settings
@@ -77,6 +79,11 @@ def _run(
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            # Ending cuts off the streams of open pages, which uvicorn would report as errors.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            super().handle_exit(sig, frame)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
