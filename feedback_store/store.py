@@ -78,10 +78,12 @@ class FeedbackStore:
     def add_many(self, records: Sequence[Record]) -> int:
         """Save records in one act, all or none; return how many were not there yet."""
         rows = _rows(records)
-        with self._view() as view:
+        # What others wrote is seen after the write: to look before it would be to wait for a running sync,
+        # and writers that wait there cannot share the next one.
+        with self._view(fresh=False) as view:
             new = [(kind, row) for kind, row in rows if not _is_known(view, kind, row)]
         first = self._journal.append([_body("add", kind, row, row["created_at"]) for kind, row in new])
-        with self._view() as view:
+        with self._view(fresh=False) as view:
             for seq, (kind, row) in enumerate(new, first):
                 entry = view.entries.get(row["id"])
                 if entry and entry.seq != seq:
@@ -240,8 +242,9 @@ class FeedbackStore:
         return _decoded(cls, rows)
 
     @contextmanager
-    def _view(self) -> Iterator[View]:
-        self._journal.refresh()
+    def _view(self, *, fresh: bool = True) -> Iterator[View]:
+        if fresh:
+            self._journal.refresh()
         reading = self._journal.reading
         with reading.lock:
             yield reading.view

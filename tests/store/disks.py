@@ -73,11 +73,6 @@ class Inode:
         self.dirty.update(range(start // SECTOR, (max(start, end - 1)) // SECTOR + 1))
         self.lengths.append(len(self.cache))
 
-    def flush(self) -> None:
-        self.platter = bytearray(self.cache)
-        self.dirty.clear()
-        self.lengths = [len(self.cache)]
-
     def after_loss(self, rng: random.Random) -> bytearray:
         """Each unsynced sector was written, was not, or was torn; so was the length."""
         length = rng.choice(self.lengths)

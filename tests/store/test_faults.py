@@ -222,7 +222,7 @@ def test_a_sync_that_fails_never_leads_to_a_false_acknowledgement(capsys: pytest
 
 
 def test_a_retry_of_what_a_killed_writer_left_unsynced_is_made_durable() -> None:
-    rng = random.Random(5)
+    rng, seen = random.Random(5), 0
     for _ in range(50):
         disk, record = MemoryDisk(rng), completion("una volta")
         reader = FeedbackStore.open(Path("/feedback"), disk=disk)
@@ -231,8 +231,10 @@ def test_a_retry_of_what_a_killed_writer_left_unsynced_is_made_durable() -> None
         with pytest.raises(PowerLoss):
             writer.add(record)
         disk.steps_left = None
+        seen += reader.get(record.id) == record  # otherwise it died in the middle of the line
         reader.add(record)
         assert FeedbackStore.open(Path("/feedback"), disk=disk.power_loss()).get(record.id) == record
+    assert seen > 10
 
 
 def test_a_full_tmpfs_refuses_keeps_and_recovers(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from feedback_store import (
     StoreError,
     UnknownRecordError,
 )
+from feedback_store.disk import Disk
 from tests.store.makers import completion, one_of_each, thumb
 
 
@@ -195,7 +196,7 @@ def test_thumbs_are_found_by_tag_completion_and_annotator(store: FeedbackStore) 
     assert store.thumbs(annotator="anna", tag="rude") == []
 
 
-def test_many_threads_lose_nothing_and_share_syncs(store: FeedbackStore) -> None:
+def test_many_threads_lose_nothing(store: FeedbackStore) -> None:
     def vote(who: int) -> None:
         for i in range(20):
             store.add(thumb(f"k{i}", up=i % 2 == 0, annotator=f"a{who}"))
@@ -208,6 +209,34 @@ def test_many_threads_lose_nothing_and_share_syncs(store: FeedbackStore) -> None
         thread.join()
     for seen in (store, reopened(store)):
         assert len(seen.thumbs()) == 16 * 20
+
+
+def test_threads_that_wait_for_one_sync_share_the_next(tmp_path: Path) -> None:
+    class Gate(Disk):
+        syncs, shut, arrived, opened = 0, False, threading.Event(), threading.Event()
+
+        def sync(self, handle: int) -> None:
+            self.syncs += 1
+            if self.shut:
+                self.arrived.set()
+                self.opened.wait(30)
+            super().sync(handle)
+
+    disk = Gate()
+    with FeedbackStore.open(tmp_path, disk=disk) as store:
+        threads = [threading.Thread(target=store.add, args=(thumb(f"k{i}"),)) for i in range(16)]
+        disk.syncs, disk.shut = 0, True
+        threads[0].start()
+        assert disk.arrived.wait(30)
+        for thread in threads[1:]:
+            thread.start()
+        while len(store._journal._waiting) < 15:
+            threading.Event().wait(0.001)
+        disk.shut = False
+        disk.opened.set()
+        for thread in threads:
+            thread.join()
+        assert (disk.syncs, len(store.thumbs())) == (2, 16)
 
 
 def test_two_stores_on_one_folder_see_each_other_at_once(store: FeedbackStore) -> None:
