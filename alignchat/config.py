@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alignchat.errors import SettingsError
@@ -82,6 +82,19 @@ class ServerSettings(Section):
     port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
 
 
+class RemoteSettings(Section):
+    """A server that generates in place of this machine."""
+
+    url: str | None = Field(
+        None,
+        description="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1; none: llama.cpp here.",
+    )
+    model: str = Field(
+        "base", description="The server's name for the base model; rounds are round-1, round-2, …"
+    )
+    key: SecretStr | None = Field(None, description="The server's key; set it in the environment.")
+
+
 class Settings(BaseSettings):
     """Everything that can be set, in one frozen object."""
 
@@ -99,6 +112,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     server: ServerSettings = ServerSettings()
+    remote: RemoteSettings = RemoteSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -61,7 +61,7 @@ class Loop:
         """Open a data folder; raise one of `errors.EXPECTED` if it or the model cannot be used."""
         model = Models(settings.data).open(settings.model)
         store = open_store(settings)
-        return cls(settings, store, model, make_engine or (lambda: _llama_engine(model, settings)))
+        return cls(settings, store, model, make_engine or (lambda: _engine(model, settings)))
 
     def __enter__(self) -> "Loop":
         return self
@@ -360,7 +360,13 @@ class Loop:
             )
 
 
-def _llama_engine(model: catalog.Model, settings: Settings) -> Engine:
+def _engine(model: catalog.Model, settings: Settings) -> Engine:
+    remote, sequences = settings.remote, settings.evaluation.batch_size
+    if remote.url:
+        from alignchat.remote import RemoteEngine
+
+        key = remote.key.get_secret_value() if remote.key else None
+        return RemoteEngine(remote.url, model=remote.model, key=key, sequences=sequences)
     from alignchat.llama_engine import LlamaEngine
 
-    return LlamaEngine(model, context=settings.chat.context, sequences=settings.evaluation.batch_size)
+    return LlamaEngine(model, context=settings.chat.context, sequences=sequences)

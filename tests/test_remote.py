@@ -9,13 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from alignchat import catalog
+from alignchat import catalog, config
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import Cancelled, ModelError
 from alignchat.llama_engine import LlamaEngine
+from alignchat.loop import Loop
 from alignchat.remote import RemoteEngine
 from feedback_store import Message
 
@@ -143,3 +145,14 @@ def test_a_wrong_key_and_a_server_that_is_gone_are_one_sentence(url: str) -> Non
         gone.generate_many(["the"], GREEDY)
     refused.close()
     gone.close()
+
+
+def test_the_loop_talks_to_the_server_that_the_settings_name(
+    url: str, tmp_path: Path, model: catalog.Model
+) -> None:
+    remote = {"url": url, "model": "base", "key": KEY}
+    settings = config.load(tmp_path, model=str(model.path), remote=remote, chat={"max_tokens": 4})
+    with Loop.open(settings) as loop:
+        *_, reply = loop.reply(None, "the answer")
+    assert reply.tokens
+    assert KEY not in repr(settings)
