@@ -150,7 +150,7 @@ def find(name: str) -> Model:
     """
     if name == STARTER:
         return describe(starter_path(), name=STARTER)
-    path = _path(name)
+    path = existing(name)
     if path is None:
         raise ModelError(f"There is no model called {name!r}; use {STARTER}, or the path of a .gguf file.")
     return describe(path)
@@ -169,7 +169,8 @@ def describe(path: Path, *, name: str | None = None, digest: str | None = None) 
         ) from error
 
 
-def _path(name: str) -> Path | None:
+def existing(name: str) -> Path | None:
+    """Return the path a text stands for if something is there, or if it ends in .gguf."""
     try:
         path = Path(name).expanduser()
         return path.resolve() if path.suffix == ".gguf" or path.exists() else None

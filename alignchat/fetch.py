@@ -22,6 +22,8 @@ from alignchat.transfer import ShouldStop
 PROBE_SECONDS = 3.0
 PROBE_REMEMBERED = 60.0
 TIMEOUT = 10.0
+# Also the longest that a stop can take while the hub is silent.
+SILENCE = 5.0
 RETRIES = 3
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -156,7 +158,7 @@ class Hub:
         }
         with (
             _explained(file.repository),
-            get_session().stream("GET", file.url, headers=headers, timeout=TIMEOUT) as response,
+            get_session().stream("GET", file.url, headers=headers, timeout=SILENCE) as response,
         ):
             _require_same(response, file)
             if start and response.status_code == 200:  # It cannot send a part, so from the beginning.

@@ -166,12 +166,13 @@ class Models:
 
         Raise ModelError with what to do if it cannot be used, Cancelled if told to stop.
         """
-        path = Path(source).expanduser()
-        if not path.exists() and not is_repository(source):
+        path = catalog.existing(source)
+        if path is None and not is_repository(source):
             raise ModelError(
                 f"There is no file or folder {source[:200]}, and on the hub names look like OWNER/NAME."
             )
-        own = name or catalog.slug(path.stem if path.suffix == ".gguf" else path.name)
+        place = path or Path(source)
+        own = name or catalog.slug(place.stem if place.suffix == ".gguf" else place.name)
         if checked(own) in ENTRIES or self._records.read(own):
             raise ModelError(f"There is a model called {own} already; give another --name.")
         with self._records.folder(own) as folder:
@@ -229,17 +230,15 @@ class Models:
         raise ModelError(f"This model is nowhere to be had as {wanted}; choose another --quant.")
 
     def _made(
-        self, path: Path, source: str, quantisation: Quantisation | None, work: Work, name: str
+        self, path: Path | None, source: str, quantisation: Quantisation | None, work: Work, name: str
     ) -> Made:
-        if path.is_file():
-            whole = path.resolve()
-            catalog.describe(whole, digest="-")
-            return Made(path=whole, quantisation=_format_of(whole), source=str(whole))
+        if path is None:
+            return obtain.from_hub(self.hub, self.hub.repository(source), quantisation, _USUAL, work)
         if path.is_dir():
             kind = quantisation or _USUAL
             out = obtain.from_folder(path, work.folder / f"{name}.{kind}.gguf", kind, work)
-            return Made(path=out, quantisation=kind, source=str(path.resolve()))
-        return obtain.from_hub(self.hub, self.hub.repository(source), quantisation, _USUAL, work)
+            return Made(path=out, quantisation=kind, source=str(path))
+        return Made(path=path, quantisation=_format_of(path), source=str(path))
 
     def _keep(self, name: str, made: Made, work: Work, entry: Entry | None = None) -> None:
         """Try a model's file, and write its record."""

@@ -1,5 +1,6 @@
 """A hub on the loopback: what the real clients ask of one, and the ways in which one fails."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -23,6 +24,7 @@ class LoopbackHub:
     faults: dict[str, list["Fault"]] = field(default_factory=dict)
     requests: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
     url: str = ""
+    stalled: threading.Event = field(default_factory=threading.Event)
 
     def fail(self, part: str, *faults: "Fault") -> None:
         """Let the next requests whose path contains `part` go wrong, one after another."""
@@ -46,6 +48,7 @@ class Fault:
     status: int = 0
     code: str = ""
     break_after: int | None = None
+    stall_after: int | None = None
     replace: tuple[str, str, bytes] | None = None
     method: str = "GET"
 
@@ -140,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Repo-Commit": self.hub.commit(name),
             "Accept-Ranges": "bytes",
         }
+        if fault and fault.stall_after is not None:
+            return self._stall(content, headers, fault.stall_after)
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if not wanted or self.command == "HEAD":
             return self._send(200, content, headers, fault and fault.break_after)
@@ -160,6 +165,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[:limit])
         if limit is not None:
             self.close_connection = True
+
+    def _stall(self, content: bytes, headers: Mapping[str, str], sent: int) -> None:
+        """Send some bytes, then nothing, until the client goes away."""
+        self.send_response(200)
+        for key, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(content[:sent])
+        self.wfile.flush()
+        self.hub.stalled.set()
+        self.connection.settimeout(20)
+        with contextlib.suppress(OSError):
+            self.connection.recv(1)
+        self.close_connection = True
 
     def _refuse(self, status: int, code: str) -> None:
         self._send(status, b"", {"X-Error-Code": code, "Retry-After": "7"} if code else {"Retry-After": "7"})

@@ -31,7 +31,7 @@ LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
     ("alignchat.model_commands",),
-    ("alignchat.loop", "alignchat.worker", "alignchat.trial"),
+    ("alignchat.loop", "alignchat.worker", "alignchat.trial", "alignchat.llama_work"),
     (
         "alignchat.chat",
         "alignchat.reports",
@@ -46,6 +46,7 @@ LAYERS = (
         "alignchat.charts",
         "alignchat.jobs",
         "alignchat.feedback",
+        "alignchat.weights",
     ),
     ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),
     (
