@@ -12,7 +12,7 @@ from alignchat.config import ChatSettings
 from alignchat.engine import Adapter, Engine, Sampling, Stream
 from alignchat.errors import DataError
 from alignchat.places import Places
-from feedback_store import Completion, Conversation, FeedbackStore, Message
+from feedback_store import Completion, Conversation, FeedbackStore, Message, new_id
 
 TITLE_LENGTH = 60
 REPLIES_AT_ONCE = 4
@@ -86,9 +86,9 @@ class Chat:
     def compare(
         self, voices: Sequence[Voice], text: str, annotator: str, sampling: Mapping[str, Any]
     ) -> Iterator[list[Reply | None]]:
-        """Reply to one prompt with several voices, side by side."""
+        """Reply to one prompt with several voices, side by side; no conversation is opened for it."""
         _require_text(text)
-        conversation_id = self._new_conversation(text)
+        conversation_id = new_id()
         prompt = (*self._opening(), Message(role="user", content=text))
         drafts = [_draft(voice, conversation_id, prompt, annotator) for voice in voices]
         return self._generate(drafts, voices, sampling)

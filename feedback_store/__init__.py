@@ -12,7 +12,17 @@ from feedback_store.errors import (
     StoreError,
     UnknownRecordError,
 )
-from feedback_store.records import Choice, Completion, Conversation, Edit, Message, Record, Thumb, Verdict
+from feedback_store.records import (
+    Choice,
+    Completion,
+    Conversation,
+    Edit,
+    Message,
+    Record,
+    Thumb,
+    Verdict,
+    new_id,
+)
 from feedback_store.store import FeedbackStore, HistoryEvent
 
 __all__ = [
@@ -36,4 +46,5 @@ __all__ = [
     "Thumb",
     "UnknownRecordError",
     "Verdict",
+    "new_id",
 ]

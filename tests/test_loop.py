@@ -123,6 +123,12 @@ def test_a_comparison_gives_two_replies_to_choose_between(loop: Loop) -> None:
     assert loop.feedback.stats()["pairs"] == 1
 
 
+def test_a_comparison_is_not_among_the_conversations(loop: Loop) -> None:
+    list(loop.compare("hello"))
+    ask(loop, "hello")
+    assert len(loop.conversations()) == 1
+
+
 def test_two_comparisons_at_once_do_not_wait_for_each_other_for_ever(loop: Loop) -> None:
     ended = []
     threads = [threading.Thread(target=lambda: ended.append(list(loop.compare("hello")))) for _ in range(8)]
