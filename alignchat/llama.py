@@ -177,12 +177,21 @@ class Context:
             self.handle = None
 
 
+def computes_bf16() -> bool:
+    """Tell whether llama.cpp was built with bfloat16 instructions for this CPU, and for no GPU."""
+    known: bytes = llama_cpp.llama_print_system_info()
+    return b"AVX512_BF16 = 1" in known and not llama_cpp.llama_supports_gpu_offload()
+
+
 def quantise(source: Path, target: Path, type: str) -> None:
-    """Write the model at `source` to `target` in a format such as Q8_0; raise ModelError if it cannot be."""
+    """Write the model at `source` to `target` in a format such as Q8_0; raise ModelError if it cannot be.
+
+    A quantised source is only ever widened: to a format as narrow, its errors would be rounded again.
+    """
     llama_cpp.llama_log_set(_silence, None)
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = vars(llama_cpp)[f"LLAMA_FTYPE_MOSTLY_{type}"]
     parameters.nthread = os.cpu_count() or 1
-    parameters.allow_requantize = False
+    parameters.allow_requantize = type == "BF16"
     if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(parameters)):
         raise ModelError(f"llama.cpp cannot write {source.name} as {type}; choose another --quant.")

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alignchat import catalog, dataset, jobs
 from alignchat.config import EvaluationSettings, TrainingSettings
@@ -40,6 +40,11 @@ from alignchat.rounds import (
     read_round,
 )
 
+if TYPE_CHECKING:
+    from alignchat.weights import BatchModel
+
+CACHE_FOLDER = "cache"
+
 
 class Worker:
     """The work on one round's folder, phase by phase."""
@@ -49,6 +54,7 @@ class Worker:
         self.rounds = Rounds(folder.parent)
         self.record = read_round(folder)
         self.model = self._model(self.record)
+        self._batch: BatchModel | None = None
 
     def run(self) -> None:
         """Train, write the adapter, try it, and score the base and the round."""
@@ -59,7 +65,11 @@ class Worker:
             self._convert()
         for number in (0, self.record.number):
             card = scorecard(self.rounds.folder(number))
-            if card is None or not _alike(card, settings) or not set(settings.measures) <= set(card.scores):
+            if (
+                card is None
+                or not self._alike(card, settings)
+                or not set(settings.measures) <= set(card.scores)
+            ):
                 self.evaluate(number, settings)
 
     def evaluate(self, number: int, settings: EvaluationSettings) -> None:
@@ -68,7 +78,7 @@ class Worker:
         from alignchat.llama_engine import LlamaEngine
 
         phase = "scoring the base model" if number == 0 else f"scoring round {number}"
-        engine = LlamaEngine(self.model, context=256, sequences=settings.batch_size)
+        engine = LlamaEngine(self._for_batches().model, context=256, sequences=settings.batch_size)
         try:
             scores, samples, generation = evaluate(
                 engine,
@@ -89,6 +99,24 @@ class Worker:
                 f"{model.path} is no longer the file this round began with; put that file back and resume."
             )
         return model
+
+    def _for_batches(self) -> "BatchModel":
+        """Return what scores are made with; base and rounds alike, or they could not be compared."""
+        from alignchat.weights import for_batches
+
+        if self._batch is None:
+            self._progress("loading the model", 0, 0)
+            # data/rounds/<model>/<number>: the cache is the data folder's.
+            self._batch = for_batches(self.model, self.folder.parents[2] / CACHE_FOLDER, self._should_stop)
+        return self._batch
+
+    def _asked(self, settings: EvaluationSettings) -> dict[str, Any]:
+        """Return what a scorecard records of how its scores were made."""
+        return {**settings.model_dump(mode="json"), "weights": self._for_batches().format}
+
+    def _alike(self, card: Scorecard, settings: EvaluationSettings) -> bool:
+        """Tell whether a card's scores were made as these settings ask, whichever measures they are."""
+        return {**card.settings, "measures": None} == {**self._asked(settings), "measures": None}
 
     def _train(self) -> None:
         from alignchat.training import checkpoints
@@ -143,7 +171,7 @@ class Worker:
         """Put new scores beside those of other measures, if these were made with the same settings."""
         folder = self.rounds.folder(number)
         card = scorecard(folder)
-        if card and _alike(card, settings):
+        if card and self._alike(card, settings):
             samples = [*(s for s in _samples(folder) if s.measure not in scores), *samples]
             scores = {**card.scores, **scores}
         lines = [json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples]
@@ -153,7 +181,7 @@ class Worker:
             model=self.model.name,
             scores=scores,
             generation=generation,
-            settings=settings.model_dump(mode="json"),
+            settings=self._asked(settings),
         )
         write_json(folder / SCORECARD_FILE, new.to_json())
 
@@ -164,12 +192,6 @@ class Worker:
 
     def _should_stop(self) -> bool:
         return jobs.is_cancelled(self.folder)
-
-
-def _alike(card: Scorecard, settings: EvaluationSettings) -> bool:
-    """Tell whether a card's scores were made as these settings ask, whichever measures they are."""
-    wanted = settings.model_dump(mode="json")
-    return {**card.settings, "measures": None} == {**wanted, "measures": None}
 
 
 def _samples(folder: Path) -> list[Sample]:

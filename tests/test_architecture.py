@@ -9,7 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("alignchat/**/*.py"), *ROOT.glob("feedback_store/*.py"), *ROOT.glob("app.py")])
-HEAVY = ("torch", "trl", "transformers", "peft", "datasets", "gradio", "llama_cpp", "pandas", "matplotlib")
+HEAVY = (
+    "torch",
+    "trl",
+    "transformers",
+    "peft",
+    "datasets",
+    "gradio",
+    "llama_cpp",
+    "huggingface_hub",
+    "pandas",
+    "matplotlib",
+)
 
 # A library, and the only places that may import it.
 AT_HOME = {
@@ -22,6 +33,7 @@ AT_HOME = {
     "datasets": ("alignchat/training/",),
     "matplotlib": ("alignchat/charts.py",),
     "pandas": ("alignchat/charts.py",),
+    "huggingface_hub": ("alignchat/fetch.py",),
     "tinydb": ("feedback_store/",),
     "openai": ("alignchat/remote.py",),
 }
