@@ -68,6 +68,7 @@ class Package:
 class Entry:
     """Where a known model comes from; `bytes` is about the size of its file at `quantisation`.
 
+    `download` is what is fetched for it, where that is more, and then converted.
     `chat` is the hub's repository of GGUF files, `weights` that of safetensors, which is gated where
     `gated` says so. `terms` is the address of what must be accepted before the file is unpacked here.
     """
@@ -75,6 +76,7 @@ class Entry:
     licence: str
     quantisation: str
     bytes: int
+    download: int = 0
     chat: str | None = None
     weights: str | None = None
     gated: bool = False
@@ -129,6 +131,7 @@ ENTRIES: Mapping[str, Entry] = {
         licence="apache-2.0",
         quantisation="Q4_K_M",
         bytes=4_480_000_000,
+        download=14_800_000_000,
         weights="sapienzanlp/Minerva-7B-base-v1.0",
     ),
     "minerva-7b-instruct": Entry(

@@ -24,6 +24,7 @@ PROBE_REMEMBERED = 60.0
 TIMEOUT = 10.0
 # Also the longest that a stop can take while the hub is silent.
 SILENCE = 5.0
+BEGINNING = 64 * 1024
 RETRIES = 3
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -59,10 +60,6 @@ class Hub:
         self._endpoint = endpoint
         self._probed: tuple[float, bool] | None = None
         self._probing = threading.Lock()
-
-    def probe(self) -> None:
-        """Begin to find out in the background whether the hub answers."""
-        threading.Thread(target=self.is_reachable, daemon=True).start()
 
     def is_reachable(self) -> bool:
         """Tell whether the hub answers; takes at most three seconds, and nothing if asked again soon."""
@@ -114,10 +111,16 @@ class Hub:
         )
 
     def download(
-        self, file: RemoteFile, target: Path, advance: Callable[[int], None], should_stop: ShouldStop
+        self,
+        file: RemoteFile,
+        target: Path,
+        advance: Callable[[int], None],
+        should_stop: ShouldStop,
+        inspect: Callable[[Path], None] | None = None,
     ) -> None:
         """Fetch a file to `target`, going on from an earlier try's part; `advance` gets bytes as they come.
 
+        `inspect` gets the part once its beginning is there, and may raise to refuse the rest.
         Raise Cancelled or ModelError; what has come stays beside the target for the next try.
         """
         part = part_of(target, file)
@@ -127,7 +130,7 @@ class Hub:
         failures = 0
         while (before := _size(part)) < file.size:
             try:
-                self._read(file, part, advance, should_stop)
+                self._read(file, part, advance, should_stop, inspect)
             except _Broken as error:
                 failures = 1 if _size(part) > before else failures + 1
                 if failures > RETRIES:
@@ -145,7 +148,12 @@ class Hub:
         sync_folder(target.parent)
 
     def _read(
-        self, file: RemoteFile, part: Path, advance: Callable[[int], None], should_stop: ShouldStop
+        self,
+        file: RemoteFile,
+        part: Path,
+        advance: Callable[[int], None],
+        should_stop: ShouldStop,
+        inspect: Callable[[Path], None] | None,
     ) -> None:
         from huggingface_hub import get_session
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # it lists no names
@@ -168,6 +176,10 @@ class Hub:
                 for chunk in response.iter_bytes():
                     out.write(chunk)
                     advance(len(chunk))
+                    if inspect and out.tell() >= BEGINNING:
+                        out.flush()
+                        inspect(part)
+                        inspect = None
                     if should_stop():
                         raise Cancelled(f"Stopped; what has come of {file.name} is kept.")
         if _size(part) < file.size:

@@ -4,13 +4,15 @@ Knows the container (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md),
 The `gguf` package reads the same in 2 s for a vocabulary of 49,152; this takes 0.05 s.
 """
 
+import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from alignchat.errors import ModelError
 
+ARCHITECTURE = "general.architecture"
 MAX_KEYS = 10_000
 MAX_STRING = 16 * 1024 * 1024
 MAX_ITEMS = 4_000_000
@@ -23,7 +25,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """Return the metadata of the GGUF file at `path`; raise ModelError if it is not a sound one."""
     try:
         with path.open("rb") as file:
-            return _read(file)
+            return dict(_pairs(file))
     except FileNotFoundError:
         raise ModelError(f"There is no file at {path}; check the path, or use --model starter.") from None
     except OSError as error:
@@ -32,17 +34,23 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not a sound GGUF file; download or convert it again.") from error
 
 
-def _read(file: BinaryIO) -> dict[str, Any]:
+def architecture_in(start: bytes) -> str | None:
+    """Return the architecture that the first bytes of a GGUF file name, None if they do not get that far."""
+    try:
+        return next((str(value) for key, value in _pairs(io.BytesIO(start)) if key == ARCHITECTURE), None)
+    except (struct.error, ValueError, KeyError):
+        return None
+
+
+def _pairs(file: BinaryIO) -> Iterator[tuple[str, Any]]:
     magic, version, _tensors, keys = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF" or version not in (2, 3):
         raise ValueError("not GGUF")
     _check(keys, MAX_KEYS)
-    metadata: dict[str, Any] = {}
     for _ in range(keys):
         key = _string(file)
         (kind,) = struct.unpack("<I", file.read(4))
-        metadata[key] = _array(file) if kind == _ARRAY else _reader(kind)(file)
-    return metadata
+        yield key, _array(file) if kind == _ARRAY else _reader(kind)(file)
 
 
 def _reader(kind: int) -> Callable[[BinaryIO], Any]:

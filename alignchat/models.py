@@ -45,7 +45,7 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What getting a model would take, and what stands in the way (nothing: empty)."""
+    """What getting a model would take, `bytes` of fetching, and what stands in the way (nothing: empty)."""
 
     name: str
     bytes: int
@@ -196,7 +196,7 @@ class Models:
             raise _unknown(name)
         return Offer(
             name=name,
-            bytes=entry.bytes,
+            bytes=entry.download or entry.bytes,
             licence=entry.licence,
             terms=entry.terms,
             obstacle=self._obstacle(entry),
@@ -204,13 +204,15 @@ class Models:
 
     def _obstacle(self, entry: Entry) -> str:
         try:
-            require_room(self._data, entry.bytes)
+            # Beside what is fetched and what becomes of it, a conversion needs as much once more.
+            require_room(self._data, 2 * entry.download + entry.bytes)
         except ModelError as error:
             return str(error)
         if entry.package:
             return f"Its terms are to be accepted first: {entry.terms}"
         if not self.hub.is_reachable():
-            return f"There is no network, and {human(entry.bytes)} are to be fetched from the hub."
+            size = human(entry.download or entry.bytes)
+            return f"There is no network, and {size} are to be fetched from the hub."
         if entry.gated and not entry.chat and not self.hub.has_token():
             return f"It needs an access token, and its terms accepted: https://huggingface.co/{entry.weights}"
         return ""
@@ -242,11 +244,17 @@ class Models:
 
     def _keep(self, name: str, made: Made, work: Work, entry: Entry | None = None) -> None:
         """Try a model's file, and write its record."""
-        model = catalog.describe(made.path)
-        try_model(made.path, should_stop=work.should_stop)
+        own = made.path.parent == work.folder
+        try:
+            model = catalog.describe(made.path)
+            try_model(made.path, should_stop=work.should_stop)
+        except ModelError:
+            if own:
+                made.path.unlink()
+            raise
         facts = made.path.stat()
         record = Record(
-            file=made.path.name if made.path.parent == work.folder else str(made.path),
+            file=made.path.name if own else str(made.path),
             quantisation=made.quantisation,
             bytes=facts.st_size,
             sha256=model.sha256,

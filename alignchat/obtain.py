@@ -8,16 +8,17 @@ import importlib.util
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alignchat import safetensors_files
-from alignchat.catalog import Package
+from alignchat.catalog import ARCHITECTURES, Package
 from alignchat.errors import Cancelled, ModelError
-from alignchat.fetch import Hub, RemoteFile, Repository, is_same
+from alignchat.fetch import BEGINNING, Hub, RemoteFile, Repository, is_same
 from alignchat.files import TEMPORARY
+from alignchat.gguf_header import architecture_in
 from alignchat.llama_child import QUANTISATIONS, Quantisation, quantise, try_model
 from alignchat.transfer import Meter, OnProgress, ShouldStop, require_room
 
@@ -92,7 +93,7 @@ def from_hub(
     if quantisation is None and found and usual not in found:
         wanted = next(iter(found))
     if wanted in found:
-        (path,) = fetch_all(hub, [hub.file(repository, found[wanted])], work.folder, work)
+        (path,) = fetch_all(hub, [hub.file(repository, found[wanted])], work.folder, work, _require_known)
         return _made(path, wanted, repository)
     if "config.json" in repository.files:
         return _made(from_hub_safetensors(hub, repository, wanted, work), wanted, repository)
@@ -111,7 +112,12 @@ def from_hub_safetensors(hub: Hub, repository: Repository, quantisation: Quantis
     if safetensors_files.INDEX_FILE in repository.files:
         small.append(safetensors_files.INDEX_FILE)
     fetch_all(hub, [hub.file(repository, name) for name in small], source, work)
-    shards = [hub.file(repository, name) for name in safetensors_files.file_names(source)]
+    try:
+        names = _convertible(source, repository)
+    except ModelError:
+        shutil.rmtree(source)
+        raise
+    shards = [hub.file(repository, name) for name in names]
     weights = sum(shard.size for shard in shards)
     require_room(work.folder, weights + int(weights * (1 + _SHARE[quantisation])))
     fetch_all(hub, shards, source, work)
@@ -121,14 +127,24 @@ def from_hub_safetensors(hub: Hub, repository: Repository, quantisation: Quantis
     return out
 
 
-def fetch_all(hub: Hub, files: Sequence[RemoteFile], folder: Path, work: Work) -> list[Path]:
-    """Fetch files into a folder, telling of the progress of all together; skip those that are there."""
+def fetch_all(
+    hub: Hub,
+    files: Sequence[RemoteFile],
+    folder: Path,
+    work: Work,
+    inspect: Callable[[Path], None] | None = None,
+) -> list[Path]:
+    """Fetch files into a folder, telling of the progress of all together; skip those that are there.
+
+    `inspect` gets a part of each once its beginning is there, and may raise to refuse the rest.
+    """
     names = [Path(file.name).name for file in files]
     missing = [file for file, name in zip(files, names, strict=True) if not is_same(folder / name, file)]
-    require_room(folder, sum(file.size for file in missing))
+    there = sum(part.stat().st_size for part in folder.glob("*.part"))
+    require_room(folder, max(0, sum(file.size for file in missing) - there))
     meter = Meter(names[0], sum(file.size for file in missing), work.on_progress)
     for file in missing:
-        hub.download(file, folder / Path(file.name).name, meter.advance, work.should_stop)
+        hub.download(file, folder / Path(file.name).name, meter.advance, work.should_stop, inspect)
     return [folder / name for name in names]
 
 
@@ -181,6 +197,32 @@ def temporary(out: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _require_known(part: Path) -> None:
+    """Remove the beginning of a GGUF file and raise ModelError if it says it is of another family."""
+    with part.open("rb") as file:
+        architecture = architecture_in(file.read(BEGINNING))
+    if architecture not in (None, *ARCHITECTURES):
+        part.unlink()
+        raise ModelError(
+            f"It is a {architecture} model, which cannot be used here, so the rest was not fetched; "
+            f"choose one of these architectures: {', '.join(ARCHITECTURES)}."
+        )
+
+
+def _convertible(source: Path, repository: Repository) -> list[str]:
+    """Return the names of the weight files; raise ModelError if what is here already cannot be converted."""
+    from alignchat import vocabulary
+    from alignchat.safetensors_to_gguf import read_config, read_shape
+
+    names = safetensors_files.file_names(source)
+    if not set(names) <= set(repository.files):
+        raise ModelError(
+            f"{repository.name} has no whole set of safetensors; nothing but these and GGUF is read."
+        )
+    vocabulary.read(source).padded(read_shape(read_config(source), source).vocabulary)
+    return names
 
 
 def _made(path: Path, quantisation: str, repository: Repository) -> Made:

@@ -69,7 +69,7 @@ def convert(
     `on_progress` gets bytes written and bytes in all. Raise ModelError with what to do if the model is
     not of a kind that can be converted, Cancelled if told to stop.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     shape = read_shape(config, folder)
     tensors = _named(read_tensors(folder), shape, folder)
     kind = gguf.GGMLQuantizationType[format or own_format(tensors)]
@@ -135,7 +135,8 @@ def read_shape(config: Mapping[str, Any], folder: Path) -> Shape:
     return shape
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read a folder's `config.json`; raise ModelError if there is none."""
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -29,7 +29,7 @@ def write_minerva_350m(folder: Path) -> PreTrainedModel:
     transformers_logging.disable_progress_bar()
     network.save_pretrained(folder)
     _write_tokenizer(folder)
-    return network.to(torch.float32).eval()
+    return MistralForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def _write_tokenizer(folder: Path) -> None:

@@ -53,6 +53,7 @@ LAYERS = (
         "alignchat.evaluation",
         "alignchat.conversion",
         "alignchat.models",
+        "alignchat.under_way",
         "alignchat.obtain",
         "alignchat.llama_child",
         "alignchat.charts",

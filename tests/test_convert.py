@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
+from alignchat import catalog
 from alignchat.errors import Cancelled, ModelError
 from alignchat.gguf_header import read_metadata
 from alignchat.llama import Weights
@@ -160,6 +161,20 @@ def test_the_shape_of_minerva_350m_agrees_with_transformers(tmp_path: Path) -> N
     quantise(tmp_path / "f16.gguf", tmp_path / "q8.gguf", "Q8_0")
     assert kl(tmp_path / "f16.gguf", expected, ids) < 1e-3
     assert kl(tmp_path / "q8.gguf", expected, ids) < 1e-2
+
+
+def test_training_reads_back_from_the_converted_file_what_was_converted(tmp_path: Path) -> None:
+    from alignchat.training.load import load_model, load_tokenizer
+
+    spm_json(tmp_path)
+    network = made.write_weights(tmp_path, "mistral", dtype=torch.bfloat16)
+    own = own_tokenizer(tmp_path)
+    out = from_folder(tmp_path, tmp_path / "out.gguf", "BF16", Work(folder=tmp_path))
+    model = catalog.find(str(out))
+    assert divergence(torch_scores(network, IDS), torch_scores(load_model(model), IDS)) < 1e-6
+    tokenizer = load_tokenizer(model)
+    for text in made.TEXTS:
+        assert tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) == own(text)
 
 
 def test_a_tokenizer_that_llama_cpp_would_read_otherwise_is_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 
 from alignchat import catalog, obtain
@@ -198,7 +201,48 @@ def test_a_file_that_is_no_model_is_not_kept(models: Models, server: LoopbackHub
     server.repositories[CHAT][Q8] = b"GGUF" + b"\0" * 100
     with pytest.raises(ModelError, match=r"not a sound GGUF|unknown model"):
         models.get("minerva-350m")
-    assert models.report("minerva-350m").state == "partial"
+    assert models.report("minerva-350m").state == "available"
+
+
+def test_a_model_of_another_family_is_refused_after_its_first_bytes(
+    models: Models, server: LoopbackHub, tmp_path: Path
+) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "other.gguf", "qwen2")
+    writer.add_tensor("x", np.zeros((1024, 4096), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    told: list[Progress] = []
+    server.repositories["someone/other"] = {"other.Q8_0.gguf": (tmp_path / "other.gguf").read_bytes()}
+    with pytest.raises(
+        ModelError, match="a qwen2 model, which cannot be used here, so the rest was not fetched"
+    ):
+        models.add("someone/other", on_progress=told.append)
+    assert max((now.done for now in told), default=0) < 2_000_000
+    assert not (tmp_path / "data" / "models" / "other").exists()
+
+
+def test_what_cannot_be_converted_is_refused_before_its_weights_are_fetched(
+    models: Models, server: LoopbackHub, transformers_folder: Path
+) -> None:
+    files = {p.name: p.read_bytes() for p in transformers_folder.iterdir()}
+    config = json.dumps({**json.loads(files["config.json"]), "model_type": "qwen2"}).encode()
+    server.repositories["someone/other"] = {**files, "config.json": config}
+    with pytest.raises(ModelError, match="family qwen2"):
+        models.add("someone/other")
+    assert server.asked("model-0") == []
+
+
+def test_a_disk_without_room_is_noticed_before(
+    models: Models, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(ModelError, match="not enough room"):
+        models.get("minerva-350m")
+    assert "not enough room" in models.offer("minerva-350m").obstacle
+    assert server.asked(Q8) == []
 
 
 def test_terms_are_shown_before_anything_is_unpacked(models: Models) -> None:
@@ -296,7 +340,7 @@ def test_a_model_of_the_hub_is_added_as_gguf_if_it_has_one(
 
 def test_pickles_are_not_even_fetched(models: Models, server: LoopbackHub) -> None:
     server.repositories["someone/pickled"] = {"config.json": b"{}", "pytorch_model.bin": b"x"}
-    with pytest.raises(ModelError, match="no such file or model"):
+    with pytest.raises(ModelError, match="no whole set of safetensors; nothing but"):
         models.add("someone/pickled")
     assert server.asked("pytorch_model.bin") == []
 

@@ -189,10 +189,9 @@ def write_weights(
                 weight.add_(1)
             if "embed" in name and family == "gemma3":
                 weight.mul_(0.3)
-    network = network.to(dtype)
     transformers_logging.disable_progress_bar()
-    network.save_pretrained(folder, max_shard_size=shard)
-    return network.to(torch.float32).eval()
+    network.to(dtype).save_pretrained(folder, max_shard_size=shard)
+    return type(network).from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def _added(i: int, text: str, *, special: bool = True) -> dict[str, Any]:
