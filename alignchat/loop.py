@@ -23,6 +23,7 @@ from alignchat.llama_child import Quantisation
 from alignchat.models import ModelReport, Models, Offer
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, Round, Rounds, Status
 from alignchat.transfer import OnProgress, ShouldStop
+from alignchat.under_way import UnderWay
 from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict
 
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
@@ -44,6 +45,7 @@ class Loop:
         self.model = model
         self.rounds = Rounds(settings.data / "rounds" / model.name)
         self.feedback = Feedback(store)
+        self.under_way = UnderWay()
         self._models = Models(settings.data)
         self._store = store
         self._make_engine = make_engine
@@ -71,6 +73,7 @@ class Loop:
 
     def close(self) -> None:
         """Give back files and memory; a running round goes on by itself."""
+        self.under_way.close()
         if self._engine:
             self._engine.close()
         self._store.close()
