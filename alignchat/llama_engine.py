@@ -138,6 +138,34 @@ class LlamaEngine:
                 should_stop=lambda: self._closing.is_set() or bool(should_stop and should_stop()),
             )
 
+    def logps(
+        self,
+        pairs: Sequence[tuple[Sequence[Message], str]],
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[float]:
+        """Return the summed log-probability of each reply's own tokens, without one that ends it.
+
+        The result does not depend on the pairs' order; raise Cancelled when told to stop.
+        """
+        self._verify(adapter)
+        prompts = [self.prompt_tokens(messages) for messages, _ in pairs]
+        with self._batches:
+            if self._closing.is_set():
+                raise _ClosedError
+            replies = [
+                self._weights.tokenize(text, add_special=False, parse_control=False) for _, text in pairs
+            ]
+            return batch.log_probabilities(
+                self._weights,
+                list(zip(prompts, replies, strict=True)),
+                sequences=self._sequences,
+                threads=self._threads,
+                adapter=adapter,
+                should_stop=lambda: self._closing.is_set() or bool(should_stop and should_stop()),
+            )
+
     def close(self) -> None:
         """Free weights and memory; replies under way end, batches under way raise Cancelled."""
         self._closing.set()

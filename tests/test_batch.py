@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from alignchat.batch import log_probabilities
 from alignchat.catalog import Model
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import Cancelled
+from alignchat.llama import Weights
 from alignchat.llama_engine import LlamaEngine
+from feedback_store import Message
+from tests.llama_scoring import torch_scores
 
 SAMPLED = Sampling(temperature=1.0, top_p=0.9, top_k=0, max_tokens=12)
 PROMPTS = ["the cat", "a dog in the rain", "it", "on and on and on", "the cat", "", "x", "the other one", "y"]
@@ -81,3 +87,63 @@ def test_told_to_stop_it_stops_and_works_again_afterwards(engine: LlamaEngine) -
     with pytest.raises(Cancelled):
         engine.generate_many(PROMPTS, SAMPLED, should_stop=lambda: True)
     assert len(engine.generate_many(PROMPTS, SAMPLED)) == len(PROMPTS)
+
+
+def said(question: str, reply: str) -> tuple[list[Message], str]:
+    return [Message(role="user", content=question)], reply
+
+
+SAID = [
+    said("hello", "the cat in the rain"),
+    said("a much longer question " * 30, "yes"),
+    said("hello", "no"),
+    said("x", "on and on " * 60),
+    said("hello", "the cat in the rain"),
+    *(said(f"question {n}", "answer " * n) for n in range(6)),
+]
+
+
+def test_log_probabilities_are_those_of_transformers(engine: LlamaEngine, tiny_llama: Model) -> None:
+    from alignchat.training.load import load_model
+
+    network: Any = load_model(tiny_llama).eval()
+
+    def expected(messages: list[Message], reply: str) -> float:
+        prompt = engine.prompt_tokens(messages)
+        ids = engine._weights.tokenize(reply, add_special=False, parse_control=False)
+        rows = torch_scores(network, [*prompt, *ids])[len(prompt) - 1 : -1]
+        return float(rows[np.arange(len(ids)), ids].sum())
+
+    scores = engine.logps(SAID)
+    assert scores == pytest.approx([expected(*pair) for pair in SAID], rel=1e-3, abs=1e-2)
+    assert scores[5] == 0
+    assert max(scores[:5]) < 0
+
+
+def test_neither_order_nor_company_changes_a_log_probability(engine: LlamaEngine) -> None:
+    scores = engine.logps(SAID)
+    assert engine.logps(SAID[::-1])[::-1] == scores
+    assert [engine.logps([pair])[0] for pair in SAID] == pytest.approx(scores, rel=1e-4)
+
+
+def test_an_adapter_moves_log_probabilities_and_leaves_no_trace(
+    engine: LlamaEngine, tiny_adapter: Callable[..., Adapter]
+) -> None:
+    base = engine.logps(SAID[:2])
+    moved = engine.logps(SAID[:2], adapter=tiny_adapter(1))
+    assert abs(np.subtract(base, moved)).min() > 0.1
+    assert engine.logps(SAID[:2]) == base
+
+
+def test_nothing_to_score_scores_nothing_and_a_stop_is_heeded(engine: LlamaEngine) -> None:
+    assert engine.logps([]) == []
+    assert engine.logps([said("hello", "")]) == [0]
+    with pytest.raises(Cancelled):
+        engine.logps(SAID, should_stop=lambda: True)
+
+
+def test_a_completion_of_nothing_is_refused(tiny_llama: Model) -> None:
+    weights = Weights(tiny_llama.path)
+    with pytest.raises(ValueError, match="at least one token"):
+        log_probabilities(weights, [([], [1, 2])], sequences=1)
+    weights.close()
