@@ -162,7 +162,10 @@ def find(name: str) -> Model:
 def describe(path: Path, *, name: str | None = None, digest: str | None = None) -> Model:
     """Return the model in a GGUF file; `digest` is its SHA-256 where that is known already."""
     if path.is_dir():
-        raise ModelError(f"{path} is a folder; give the path of a .gguf file, or add it: models import {path}")
+        raise ModelError(
+            f"{path} is a folder; give the path of a .gguf file, or run: "
+            f"python -m alignchat models import {path}"
+        )
     metadata = gguf_header.read_metadata(path)
     try:
         return _from_metadata(path, name, digest or sha256(path), metadata)
