@@ -6,7 +6,7 @@ Every page that looks sees the same one, also after a reload, and what went wron
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,11 @@ class UnderWay:
                 report=self._done.result() if ended and error is None else None,
                 error=error,
             )
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when nothing is on its way, or after so many seconds."""
+        if self._done:
+            wait([self._done], seconds)
 
     def close(self) -> None:
         """Stop, and wait until nothing is written any more: some seconds if the hub is silent."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,12 +44,16 @@ class LoopbackHub:
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer with a status, one that breaks off after some bytes, or one preceded by a change."""
+    """An answer with a status, one that breaks off after some bytes, a slow one, or one preceded by a change.
+
+    `pace` is in seconds after each 64 KiB.
+    """
 
     status: int = 0
     code: str = ""
     break_after: int | None = None
     stall_after: int | None = None
+    pace: float = 0
     replace: tuple[str, str, bytes] | None = None
     method: str = "GET"
 
@@ -147,24 +152,37 @@ class _Handler(BaseHTTPRequestHandler):
             return self._stall(content, headers, fault.stall_after)
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if not wanted or self.command == "HEAD":
-            return self._send(200, content, headers, fault and fault.break_after)
+            return self._send(200, content, headers, fault)
         start = int(wanted[1])
         if start >= len(content):
             return self._refuse(416, "")
         headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        return self._send(206, content[start:], headers, fault and fault.break_after)
+        return self._send(206, content[start:], headers, fault)
 
     def _send(
-        self, status: int, content: bytes, headers: Mapping[str, str] | None = None, limit: int | None = None
+        self,
+        status: int,
+        content: bytes,
+        headers: Mapping[str, str] | None = None,
+        fault: Fault | None = None,
     ) -> None:
         self.send_response(status)
         for key, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content[:limit])
-        if limit is not None:
+            self._write(content[: fault and fault.break_after], fault.pace if fault else 0)
+        if fault and fault.break_after is not None:
             self.close_connection = True
+
+    def _write(self, content: bytes, pace: float) -> None:
+        if not pace:
+            self.wfile.write(content)
+            return
+        with contextlib.suppress(OSError):
+            for start in range(0, len(content), 65536):
+                self.wfile.write(content[start : start + 65536])
+                time.sleep(pace)
 
     def _stall(self, content: bytes, headers: Mapping[str, str], sent: int) -> None:
         """Send some bytes, then nothing, until the client goes away."""

@@ -2,12 +2,16 @@
 
 import os
 import re
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import App, browser, page_of, running_app
+from hub import Fault, loopback_hub
+from tiny_models import write_llama
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +43,7 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Itera
 
 
 def go(page: Any, tab: str) -> None:
-    position = ["chat", "compare", "rounds", "scores"].index(tab)
+    position = ["chat", "compare", "rounds", "scores", "models"].index(tab)
     page.locator("#tabs button[role=tab]").nth(position).click()
 
 
@@ -90,6 +94,9 @@ def chat_and_mark(page: Any) -> None:
     mark(page, 2, "Good reply", (2, 1, 0))
     mark(page, 2, "Good reply", (1, 1, 0))
     mark(page, 2, "Bad reply", (1, 2, 0))
+    page.locator("#chat .message-buttons-left").nth(0).locator("button[aria-label^=Good]").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.ariaLabel").startswith("Bad reply")
 
 
 def compare_and_choose(page: Any, key: str, pairs: tuple[int, ...]) -> None:
@@ -200,11 +207,85 @@ def test_dpo_without_pairs_says_one_sentence_on_the_page(chromium: Any, shared_a
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_tab_scrolls_sideways_on_a_telephone(chromium: Any, shared_app: App, dark: bool) -> None:
     with page_of(chromium, shared_app, locale="it-IT", width=390, height=844, dark=dark) as page:
-        for tab in ("chat", "compare", "rounds", "scores"):
+        for tab in ("chat", "compare", "rounds", "scores", "models"):
             go(page, tab)
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
             assert page.evaluate(CUT_OFF) == [], tab
+
+
+MINERVA = "mradermacher/Minerva-350M-base-v1.0-GGUF", "Minerva-350M-base-v1.0.Q8_0.gguf"
+
+
+def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
+    chromium: Any, tmp_path: Path
+) -> None:
+    content = write_llama(tmp_path / "tiny.gguf", width=256, tied=False).read_bytes()
+    with loopback_hub() as hub:
+        hub.repositories[MINERVA[0]] = {MINERVA[1]: content}
+        hub.fail("/resolve/", Fault(pace=0.1), Fault(pace=0.03))
+        data, asked = tmp_path / "data", {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
+        with running_app(data, **asked) as app, page_of(chromium, app) as page:
+            page.click("#minerva-get")
+            wait_for_text(page, "#model-facts", "minerva-350m")
+            wait_for_text(page, "#model-facts", "374 MB. Licence: apache-2.0")
+            page.click("#model-get")
+            wait_for_text(page, "#transfer", "MB a second · about")
+            assert re.search(r"minerva-350m: \d\.\d MB of 5\.3 MB", page.inner_text("#transfer"))
+            page.click("#transfer-cancel")
+            page.wait_for_selector("#transfer-cancel", state="detached")
+            wait_for_text(page, "#transfer", "kept")
+            wait_for_text(page, "#models label.selected", "partly here")
+            page.click("#model-get:has-text('Resume')")
+            page.wait_for_selector("#transfer-cancel")
+            page.reload(wait_until="domcontentloaded")
+            page.wait_for_selector("#strip li")
+            go(page, "models")
+            wait_for_text(page, "#transfer", "MB a second")
+            wait_for_text(page, "#models-notice", "minerva-350m is here, checked and ready.")
+            page.locator("#models label", has_text="starter ·").first.click()
+            page.click("#model-default")
+            wait_for_text(page, "#models-notice", "starter opens at the next start")
+            page.locator("#models label", has_text="minerva-350m").click()
+            page.click("#model-default")
+            wait_for_text(page, "#models-notice", "minerva-350m opens at the next start; until then")
+        starts = [headers.get("Range") for headers in hub.asked("/resolve/")]
+        assert len(starts) == 2
+        assert starts[0] == "bytes=0-"
+        assert starts[1] != "bytes=0-"
+        with running_app(data, **asked) as app, page_of(chromium, app) as page:
+            assert page.inner_text("header .model") == "minerva-350m"
+            assert page.locator("#minerva").count() == 0
+
+
+def test_offline_is_said_within_five_seconds_and_blocks_nothing(chromium: Any, tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        nowhere = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "HF_HUB_OFFLINE": "0",
+            "ALIGNCHAT_CHAT__MAX_TOKENS": "4",
+        }
+        with running_app(tmp_path, **nowhere) as app, page_of(chromium, app) as page:
+            go(page, "models")
+            begun = time.monotonic()
+            wait_for_text(page, "#model-facts", "not on this machine yet")
+            go(page, "chat")
+            say(page, "Hello.")
+            wait_for_reply(page)
+            go(page, "models")
+            wait_for_text(page, "#model-missing", "There is no network, and 374.0 MB are to be fetched")
+            assert time.monotonic() - begun < 5
+            page.click("#model-get")
+            wait_for_text(page, "#transfer", "The hub cannot be reached")
+            go(page, "chat")
+            page.click("#minerva-no")
+            page.wait_for_selector("#minerva", state="detached")
+            page.reload(wait_until="domcontentloaded")
+            page.wait_for_selector("#strip li")
+            page.wait_for_timeout(300)
+            assert page.locator("#minerva").count() == 0
 
 
 def test_a_picture_of_the_page_for_the_readme(chromium: Any, tmp_path: Path) -> None:

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from alignchat import config
+from alignchat import config, transfer
 from alignchat.chat import Turn
 from alignchat.engine import ScriptedEngine
-from alignchat.errors import AlignchatError, SettingsError
+from alignchat.errors import AlignchatError, Cancelled, ModelError, SettingsError
 from alignchat.loop import Loop
+from alignchat.models import ModelReport
 from alignchat.reports import Progress, RoundReport
-from alignchat.ui import i18n, messages, server, views
+from alignchat.ui import i18n, messages, model_views, server, views
 from alignchat.ui.guard import HEADERS, Guard
 from alignchat.ui.stops import Stops
+from alignchat.under_way import Transfer
 from feedback_store import Message
 
 ROOT = Path(__file__).parent.parent
@@ -157,6 +159,114 @@ def test_a_preview_says_what_is_there_or_what_is_missing(tmp_path: Path) -> None
             loop.rate(reply.completion_id, up)
         assert "**2** replies: **1** good, **1** bad" in views.preview("kto", loop.preview("kto"), EN)
         assert "Non ancora" in views.preview("dpo", loop.preview("dpo"), IT)
+
+
+# Models
+
+
+def a_model(**facts: Any) -> ModelReport:
+    usual: dict[str, Any] = {
+        "name": "minerva-350m",
+        "path": None,
+        "quantisation": "Q8_0",
+        "bytes": 374_000_000,
+        "sha256": None,
+        "default": False,
+        "state": "available",
+        "licence": "apache-2.0",
+    }
+    return ModelReport(**usual | facts)
+
+
+def a_transfer(done: int | None = None, **facts: Any) -> Transfer:
+    usual = dict.fromkeys(Transfer.__dataclass_fields__) | {"name": "tiny", "running": True}
+    if done is not None:
+        rate, left = 8_200_000.0, 31.0
+        usual["progress"] = transfer.Progress(
+            what="tiny.gguf", done=done, total=374_000_000, rate=rate, seconds_left=left
+        )
+    return Transfer(**usual | facts)
+
+
+def under_way(of: Transfer | None) -> str:
+    return model_views.under_way(of, "en", EN)
+
+
+def test_a_model_is_a_line_with_its_state_what_it_is_and_its_facts() -> None:
+    lines = model_views.line(a_model(), False, EN).splitlines()
+    assert lines[0] == "minerva-350m · not here yet"
+    assert "Minerva" in lines[1]
+    assert lines[2] == "Italian, English · 374 MB · Q8_0 · apache-2.0"
+    assert "italiano" in model_views.line(a_model(), False, IT)
+    assert model_views.line(a_model(state="ready", default=True), False, IT).startswith(
+        "minerva-350m · pronto, predefinito"
+    )
+    assert model_views.line(a_model(state="ready", default=True), True, EN).startswith(
+        "minerva-350m · in use"
+    )
+
+
+@pytest.mark.parametrize("state", ["ready", "fetching", "partial", "available", "missing", "damaged"])
+def test_every_state_of_a_model_says_what_can_be_done(state: str) -> None:
+    for texts in (EN, IT):
+        said = model_views.standing(a_model(state=state, path="/m<b>.gguf"), False, "starter", texts)
+        assert "<h3>minerva-350m</h3><p>" in said
+        assert "<b>" not in said
+        assert "\n" not in said
+
+
+def test_a_ready_model_says_when_it_opens() -> None:
+    ready = a_model(state="ready", default=True)
+    assert "opens at the next start; until then you talk to starter" in model_views.standing(
+        ready, False, "starter", EN
+    )
+    assert "now" in model_views.standing(ready, True, "minerva-350m", EN)
+
+
+def test_a_transfer_is_told_in_bytes_with_rate_and_time_left() -> None:
+    shown = under_way(a_transfer(120_000_000))
+    assert "tiny: 120 MB of 374 MB · 8.2 MB a second · about 31 s left" in shown
+    assert 'aria-valuenow="32"' in shown
+    italian = model_views.under_way(a_transfer(120_000_000), "it", IT)
+    assert "8,2 MB al secondo" in italian
+    assert "asking" in under_way(a_transfer())
+    assert "checking" in under_way(a_transfer(374_000_000))
+    assert "stopping" in under_way(a_transfer(120_000_000, stopping=True))
+    assert under_way(None) == under_way(a_transfer(running=False, report=a_model())) == ""
+
+
+def test_a_transfer_that_did_not_arrive_says_why() -> None:
+    stopped = under_way(a_transfer(running=False, error=Cancelled("Stopped; what has come is kept.")))
+    assert 'class="notice done"' in stopped
+    assert "kept" in stopped
+    refused = under_way(a_transfer(running=False, error=ModelError("No <b>.")))
+    assert 'class="notice error"' in refused
+    assert "No &lt;b&gt;." in refused
+    assert EN["unexpected"] in under_way(a_transfer(running=False, error=ZeroDivisionError("x")))
+
+
+def test_what_stands_in_a_models_way_is_said_in_italian(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with a_loop(tmp_path) as loop:
+        acts = [
+            lambda: loop.get_model("minerva-350m"),
+            lambda: loop.import_model("nonsense"),
+            lambda: loop.import_model(str(loop.model.path), name="Not A Name"),
+            lambda: loop.import_model(str(loop.model.path), name="starter"),
+            lambda: loop.remove_model("starter"),
+        ]
+        sentences = [loop.offer_model("minerva-350m").obstacle]
+        for act in acts:
+            with pytest.raises(ModelError) as raised:
+                act()
+            sentences.append(str(raised.value))
+    for sentence in sentences:
+        assert i18n.translated(sentence, "it") != sentence
+        assert i18n.translated(sentence, "en") == sentence
 
 
 # Stops

@@ -8,6 +8,7 @@ import gradio as gr
 from alignchat.errors import DataError
 from alignchat.ui import messages
 from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.offer import MinervaOffer
 from alignchat.ui.shared import ACTIVE, Page, round_or_none
 from alignchat.ui.stops import Stops
 
@@ -21,6 +22,7 @@ class ChatTab:
         """Lay the tab out; call inside the tab's block."""
         self.page, self.texts, self.stops = page, page.texts, Stops()
         self.conversation = gr.BrowserState(None, storage_key="alignchat-conversation", secret="alignchat")
+        self.offer = MinervaOffer(page)
         with gr.Row(elem_id="chat-row"):
             with gr.Column(scale=1, min_width=220, elem_id="chat-side"):
                 self._lay_side()

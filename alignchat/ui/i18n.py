@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from alignchat.ui.english import ENGLISH
-from alignchat.ui.italian import ITALIAN, ITALIAN_ERRORS
+from alignchat.ui.italian import ITALIAN
+from alignchat.ui.italian_errors import ITALIAN_ERRORS
 
 Language = Literal["en", "it"]
 Texts = Mapping[str, str]
@@ -27,7 +28,11 @@ def choose(accepted: str | None) -> Language:
 
 def error_sentence(error: Exception, language: Language) -> str:
     """Return an expected error's sentence, in Italian where there is one."""
-    sentence = str(error)
+    return translated(str(error), language)
+
+
+def translated(sentence: str, language: Language) -> str:
+    """Return a sentence of the application's in a language, in English if there is no other."""
     if language == "it":
         for pattern, translation in ITALIAN_ERRORS.items():
             if found := re.fullmatch(pattern, sentence, re.DOTALL):

@@ -1,4 +1,4 @@
-"""What the page says in Italian, under the same keys as in English, and errors by their English sentence."""
+"""What the page says in Italian, under the same keys as in English."""
 
 from collections.abc import Mapping
 
@@ -24,6 +24,7 @@ ITALIAN: Mapping[str, str] = {
     "tab_compare": "Confronta",
     "tab_rounds": "Round",
     "tab_scores": "Misure",
+    "tab_models": "Modelli",
     # Chat
     "conversations": "Conversazioni",
     "conversations_empty": "Ancora nessuna: il tuo primo messaggio ne apre una.",
@@ -182,24 +183,76 @@ ITALIAN: Mapping[str, str] = {
     "nostro breve elenco.\n"
     "- **Parole offensive, italiano**: la quota di continuazioni italiane con una parola di quell'elenco. "
     "Non è tossicità: nessun misuratore di tossicità italiano è incluso.",
-}
-
-# The application speaks English; these are the sentences a person at the page can meet.
-ITALIAN_ERRORS: Mapping[str, str] = {
-    r"There is nothing to reply to: write a message first\.": "Non c'è nulla a cui rispondere: prima scrivi "
-    "un messaggio.",
-    r"There are no pairs for DPO yet.*": "Non ci sono ancora coppie per DPO: prima confronta due risposte e "
-    "scegli la migliore.",
-    r"KTO needs replies you like and replies you dislike, and there are (\d+) and (\d+).*": "A KTO servono "
-    r"risposte che ti piacciono e che non ti piacciono, e ora sono \1 e \2: segnane almeno una del tipo che "
-    "manca, poi riprova.",
-    r"Round (\d+) is still running.*": r"Il round \1 è ancora in corso; aspettalo o annullalo, poi avvia il "
-    "prossimo.",
-    r"Round (\d+) is being worked on already.*": r"Il round \1 è già in lavorazione; aspetta o annullalo.",
-    r"Round (\d+) has no adapter yet.*": r"Il round \1 non ha ancora un adattatore; aspettalo o riprendilo.",
-    r"There is no round (\d+).*": r"Il round \1 non esiste.",
-    r"The adapter of round (\d+) does not load.*": r"L'adattatore del round \1 non si carica, perciò la chat "
-    "resta com'è; riprendi il round.",
-    r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
-    "domanda; prima confrontale.",
+    # Models
+    "models_intro": "È aperto un modello alla volta; giudizi e round appartengono al modello a cui sono "
+    "stati dati. Tutto gira su questa macchina; la rete serve solo per scaricare un modello.",
+    "models": "Modelli",
+    "model_in_use": "in uso",
+    "model_default": "predefinito",
+    "model_ready": "pronto",
+    "model_fetching": "in arrivo",
+    "model_partial": "scaricato in parte",
+    "model_available": "da scaricare",
+    "model_missing": "il file non c'è più",
+    "model_damaged": "il file è cambiato",
+    "about_starter": "SmolLM2 135M: piccolo, veloce e già qui.",
+    "about_starter-it": "Gemma 3 270M, base: continua testi italiani; da pacchetti facoltativi, senza rete.",
+    "about_minerva-350m": "La Minerva più piccola, base: fatta a Roma per l'italiano, da Sapienza NLP.",
+    "about_minerva-1b": "Minerva 1B, base: scrive meglio, ma più piano.",
+    "about_minerva-3b": "Minerva 3B, base: per macchine con un po' di memoria libera.",
+    "about_minerva-7b": "Minerva 7B, base: si scaricano circa 15 GB, poi convertiti qui.",
+    "about_minerva-7b-instruct": "Minerva 7B, addestrata dai suoi autori a rispondere alle richieste.",
+    "about_added": "Aggiunto da te.",
+    "speaks_starter": "inglese",
+    "speaks_starter-it": "italiano, inglese",
+    "speaks_minerva-350m": "italiano, inglese",
+    "speaks_minerva-1b": "italiano, inglese",
+    "speaks_minerva-3b": "italiano, inglese",
+    "speaks_minerva-7b": "italiano, inglese",
+    "speaks_minerva-7b-instruct": "italiano, inglese",
+    "stands_in_use": "È quello con cui stai parlando.",
+    "stands_ready": "È su questa macchina ed è pronto.",
+    "stands_default": "Si apre al prossimo avvio; fino ad allora parli con {open}.",
+    "stands_not_default": "Usato come predefinito, si apre al prossimo avvio.",
+    "stands_fetching": "È in arrivo.",
+    "stands_partial": "Una parte dei suoi {size} è qui e resta; Riprendi continua da lì. Licenza: {licence}.",
+    "stands_available": "Non è ancora su questa macchina. Occupa circa {size}. Licenza: {licence}.",
+    "stands_missing": "Il suo file {path} non c'è più. Rimettilo, scarica di nuovo il modello o rimuovilo.",
+    "stands_damaged": "Il suo file {path} non è più quello di prima. Rimetti quello giusto, scarica di nuovo "
+    "il modello o rimuovilo.",
+    "model_get": "Scarica",
+    "model_use": "Usa come predefinito",
+    "model_remove": "Rimuovi",
+    "model_remove_ask": "Rimuovere **{name}** da questa macchina? I suoi round e i tuoi giudizi restano.",
+    "model_really": "Sì, rimuovi",
+    "model_keep": "No, tieni",
+    "model_removed": "{name}: rimosso.",
+    "model_chosen": "{name} si apre al prossimo avvio; fino ad allora parli con {open}.",
+    "model_arrived": "{name}: arrivato, controllato e pronto.",
+    "terms_read": "Le sue condizioni:",
+    "terms_accept": "Ho letto le condizioni e le accetto",
+    "terms_first": "Questo modello ha delle condizioni: leggile, spunta la casella, poi scaricalo.",
+    "model_add": "Aggiungi un altro modello",
+    "model_add_about": "Un file GGUF o una cartella Transformers di questa macchina, con il suo percorso, o "
+    "un modello dell'hub di Hugging Face, come AUTORE/NOME. Deve essere della famiglia llama, mistral o "
+    "gemma3.",
+    "model_source": "Percorso, o nome sull'hub",
+    "model_source_hint": "/home/io/modello.gguf o AUTORE/NOME",
+    "model_name": "Nome da dargli",
+    "model_name_hint": "scelto per te",
+    "model_add_run": "Aggiungi",
+    "model_source_first": "Scrivi il percorso di un file o di una cartella, o un nome sull'hub, poi premi "
+    "Aggiungi.",
+    "transfer": "Modello in arrivo",
+    "transfer_starting": "cerco dove si trova",
+    "transfer_stopping": "mi fermo, ciò che è arrivato resta",
+    "transfer_stopped": "fermato; ciò che è arrivato resta.",
+    "transfer_checking": "controllo ciò che è arrivato",
+    "transfer_converting": "converto {done} di {total}",
+    "transfer_rate": "{size} al secondo",
+    "decimal": ",",
+    "minerva_offer": "Questo è il piccolo modello iniziale, in inglese. **Minerva 350M** parla italiano: "
+    "{size}, {licence}.",
+    "minerva_get": "Scarica Minerva",
+    "minerva_no": "No, grazie",
 }

@@ -5,16 +5,19 @@ from typing import Any
 
 import gradio as gr
 
+from alignchat.catalog import MINERVA
 from alignchat.loop import Loop
 from alignchat.ui.arena import ArenaTab
 from alignchat.ui.chat import ChatTab
 from alignchat.ui.errors import Updates
 from alignchat.ui.i18n import LANGUAGES, TEXTS, Language, Texts
+from alignchat.ui.models import ModelsTab
 from alignchat.ui.rounds import RoundsTab
 from alignchat.ui.scores import ScoresTab
 from alignchat.ui.shared import Page, stamp
 
 POLL_SECONDS = 1.0
+HIDDEN: Any = {"show_progress": "hidden", "concurrency_limit": None}
 
 
 def build(loop: Loop, language: Language) -> gr.Blocks:
@@ -46,10 +49,24 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
                 rounds = RoundsTab(page)
             with gr.Tab(texts["tab_scores"], id="scores", elem_id="tab-scores") as scores_tab:
                 scores = ScoresTab(page)
+            with gr.Tab(texts["tab_models"], id="models", elem_id="tab-models") as models_tab:
+                models = ModelsTab(page)
         retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
         rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
         scores_tab.select(scores.refresh, None, scores.shown(), show_progress="hidden")
+        seen = [models.notice, *models.shown()]
+        refresh = models.notices.guard(models.refresh)
+        models_tab.select(refresh, models.which, seen, **HIDDEN)
+        chat.offer.get.click(
+            lambda: (gr.Tabs(selected="models"), MINERVA, gr.Row(visible=False)),
+            None,
+            [tabs, models.which, chat.offer.row],
+            queue=False,
+            show_progress="hidden",
+        )
         _follow(blocks, page, chat, arena, rounds, scores)
+        blocks.load(chat.offer.refresh, chat.offer.dismissed, chat.offer.shown(), **HIDDEN)
+        blocks.load(models.follow, None, models.going(), **HIDDEN)
     return blocks
 
 
@@ -90,10 +107,9 @@ def _follow(
             } | ended
         return {page.strip: page.strip_now(), **rounds.tick(running, drawn), **scores.tick(running)}
 
-    hidden: Any = {"show_progress": "hidden", "concurrency_limit": None}
     opened = [chat.chatbot, chat.list, chat.again, chat.conversation, page.strip, page.timer, page.watched]
     voices = [chat.voice, *arena.voices]
-    blocks.load(load, chat.conversation, [*opened, *voices, rounds.which], **hidden)
+    blocks.load(load, chat.conversation, [*opened, *voices, rounds.which], **HIDDEN)
     ticking = [
         page.timer,
         page.strip,
@@ -103,6 +119,6 @@ def _follow(
         rounds.chart,
         rounds.drawn,
     ]
-    page.timer.tick(tick, [rounds.drawn, page.watched], [*ticking, scores.progress], **hidden)
+    page.timer.tick(tick, [rounds.drawn, page.watched], [*ticking, scores.progress], **HIDDEN)
     changing = [*voices, *scores.shown()]
-    page.changed.change(lambda: chat.refresh() | arena.refresh() | scores.refresh(), None, changing, **hidden)
+    page.changed.change(lambda: chat.refresh() | arena.refresh() | scores.refresh(), None, changing, **HIDDEN)

@@ -49,13 +49,17 @@ def progress(report: RoundReport | None, texts: Texts) -> str:
     if now and now.loss is not None:
         parts.append(texts["loss"].format(loss=f"{now.loss:.3f}"))
     if now and now.seconds_left is not None:
-        parts.append(texts["seconds_left"].format(time=_duration(now.seconds_left, texts)))
-    percent = _percent(now)
-    bar = (
-        f'<div class="bar" role="progressbar" aria-label="{_text(texts["progress"])}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{percent}"><div style="width:{percent}%"></div></div>'
+        parts.append(texts["seconds_left"].format(time=duration(now.seconds_left, texts)))
+    return bar(_percent(now), texts["progress"], " · ".join(parts))
+
+
+def bar(percent: int, label: str, text: str) -> str:
+    """Return a bar of something that is going on, and what it is at below it."""
+    return (
+        f'<div class="progress"><div class="bar" role="progressbar" aria-label="{_text(label)}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
+        f'<div style="width:{percent}%"></div></div><p>{_text(text)}</p></div>'
     )
-    return f'<div class="progress">{bar}<p>{_text(" · ".join(parts))}</p></div>'
 
 
 def preview(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
@@ -102,6 +106,16 @@ def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
 def drawing(svg: str) -> str:
     """Return a chart as a block that Markdown leaves alone."""
     return f'<div class="drawing">{" ".join(svg.split())}</div>'
+
+
+def duration(seconds: float, texts: Texts) -> str:
+    """Return a time to wait, rounded as people say it."""
+    minutes = math.ceil(seconds / 60)
+    if seconds < 90:
+        return texts["seconds"].format(n=math.ceil(seconds))
+    if minutes < 90:
+        return texts["minutes"].format(n=minutes)
+    return texts["hours"].format(h=minutes // 60, m=minutes % 60)
 
 
 def _round_row(report: RoundReport, texts: Texts) -> list[str]:
@@ -152,15 +166,6 @@ def _phase(progress: Progress | None, texts: Texts) -> str:
 
 def _percent(progress: Progress | None) -> int:
     return math.floor(100 * progress.done / progress.total) if progress and progress.total else 0
-
-
-def _duration(seconds: float, texts: Texts) -> str:
-    minutes = math.ceil(seconds / 60)
-    if seconds < 90:
-        return texts["seconds"].format(n=math.ceil(seconds))
-    if minutes < 90:
-        return texts["minutes"].format(n=minutes)
-    return texts["hours"].format(h=minutes // 60, m=minutes % 60)
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,77 @@
+"""The application's errors in Italian, by a pattern of the English sentence.
+
+The application speaks English; these are the sentences that a person at the page can meet.
+"""
+
+from collections.abc import Mapping
+
+ITALIAN_ERRORS: Mapping[str, str] = {
+    r"There is nothing to reply to: write a message first\.": "Non c'è nulla a cui rispondere: prima scrivi "
+    "un messaggio.",
+    r"There are no pairs for DPO yet.*": "Non ci sono ancora coppie per DPO: prima confronta due risposte e "
+    "scegli la migliore.",
+    r"KTO needs replies you like and replies you dislike, and there are (\d+) and (\d+).*": "A KTO servono "
+    r"risposte che ti piacciono e che non ti piacciono, e ora sono \1 e \2: segnane almeno una del tipo che "
+    "manca, poi riprova.",
+    r"Round (\d+) is still running.*": r"Il round \1 è ancora in corso; aspettalo o annullalo, poi avvia il "
+    "prossimo.",
+    r"Round (\d+) is being worked on already.*": r"Il round \1 è già in lavorazione; aspetta o annullalo.",
+    r"Round (\d+) has no adapter yet.*": r"Il round \1 non ha ancora un adattatore; aspettalo o riprendilo.",
+    r"There is no round (\d+).*": r"Il round \1 non esiste.",
+    r"The adapter of round (\d+) does not load.*": r"L'adattatore del round \1 non si carica, perciò la chat "
+    "resta com'è; riprendi il round.",
+    r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
+    "domanda; prima confrontale.",
+    # Models
+    r"There is no network, and (.*) are to be fetched from the hub\.": "Non c'è rete, e servono "
+    r"\1 dall'hub.",
+    r"The hub cannot be reached: .*": "L'hub non si raggiunge: manca la rete, o HF_HUB_OFFLINE è impostata; "
+    "i modelli già su questa macchina funzionano senza.",
+    r"HF_HUB_OFFLINE is set.*": "HF_HUB_OFFLINE è impostata, perciò l'hub non viene interrogato; toglila per "
+    "scaricare modelli.",
+    r"It needs an access token, and its terms accepted: (.*)": "Servono un token di accesso e "
+    r"l'accettazione delle condizioni: \1",
+    r"There is not enough room in (.*): (.*) are needed and (.*) are free.*": "Non c'è abbastanza spazio in "
+    r"\1: servono \2 e sono liberi \3; libera spazio.",
+    r"(\S+) is gated: accept its terms at (\S+), then .*": r"\1 chiede di accettare le condizioni: fallo su "
+    r"\2, poi metti un token di accesso in HF_TOKEN e riprova.",
+    r"The hub refuses (\S+) \((\d+)\): .* at (\S+), then .*": r"L'hub rifiuta \1 (\2): accetta le "
+    r"condizioni, se ce ne sono, su \3, poi metti un token di accesso in HF_TOKEN.",
+    r"The hub has no such file or model in (\S+) \(404\).*": r"L'hub non ha questo file o modello in \1 "
+    "(404); controlla il nome.",
+    r"The hub asks for fewer requests \(429\); wait (\d+) seconds.*": r"L'hub chiede meno richieste (429); "
+    r"aspetta \1 secondi e riprendi, ciò che è arrivato resta.",
+    r"The hub asks for fewer requests.*": "L'hub chiede meno richieste (429); aspetta qualche minuto e "
+    "riprendi, ciò che è arrivato resta.",
+    r"The hub has a fault of its own \((\d+)\).*": r"L'hub ha un guasto suo (\1); riprova più tardi, ciò che "
+    "è arrivato resta.",
+    r"The hub stopped answering while asked for (\S+);.*": r"L'hub ha smesso di rispondere per \1; riprova "
+    "quando torna la rete.",
+    r"The connection to the hub broke off after (\S+) of (\S+) bytes of (.*); what.*": "Il collegamento con "
+    r"l'hub si è interrotto dopo \1 di \2 byte di \3; ciò che è arrivato resta, perciò riprendi.",
+    r"What came of (.*) is not what the hub holds.*": r"Ciò che è arrivato di \1 non è ciò che l'hub ha (la "
+    "somma di controllo è diversa); scaricalo di nuovo.",
+    r"(\S+) of (\S+) changed on the hub under way.*": r"\1 di \2 è cambiato sull'hub mentre lo scaricavi; "
+    "scaricalo di nuovo.",
+    r"What answers for (\S+) is not a hub;.*": r"Ciò che risponde per \1 non è un hub; entra nella rete, o "
+    "correggi HF_ENDPOINT.",
+    r"There is no file or folder (.*), and on the hub.*": r"Non c'è un file o una cartella \1, e sull'hub i "
+    "nomi sono del tipo AUTORE/NOME.",
+    r"There is a model called (\S+) already.*": r"C'è già un modello chiamato \1; dagli un altro nome.",
+    r"(.*) cannot be a model's name; .*": r"\1 non può essere il nome di un modello; usa lettere minuscole, "
+    "cifre, punti e trattini, al massimo 64.",
+    r"(\S+) holds neither GGUF files nor safetensors.*": r"\1 non contiene né file GGUF né safetensors che "
+    "si possano convertire.",
+    r"(\S+) is still on its way;.*": r"\1 è ancora in arrivo; aspetta, o prima annulla.",
+    r"(\S+) is the model you are talking to;.*": r"\1 è il modello con cui stai parlando; aprine un altro, "
+    "poi rimuovilo.",
+    r"(\S+) is being worked on already;.*": r"\1 è già in lavorazione; aspetta.",
+    r"Stopped; what has come.*": "Fermato; ciò che è arrivato resta.",
+    r"Stopped; nothing was changed\.": "Fermato; non è cambiato nulla.",
+    r"The model's packages are not installed; run: (.*)": "I pacchetti del modello non sono installati; "
+    r"esegui: \1",
+    r"It is an? (\S+) model, which cannot be used here.*": r"È un modello \1, che qui non si può usare; "
+    "scegline uno llama, mistral o gemma3.",
+    r"llama\.cpp cannot run (.*): the file.*": r"llama.cpp non riesce a usare \1: il file è danneggiato, o "
+    "di un tipo che non conosce.",
+}
