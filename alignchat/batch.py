@@ -2,11 +2,14 @@
 
 A finished sequence's place is taken by the next text. Texts are worked through in an order of
 their own and each has a seed of its own, so the caller's order changes nothing.
+
+Each sequence has a memory of its own. In a shared one every token looks at the cells of all: 64 sequences
+take a step at 430 tokens/s, against 1,320 (starter in BF16, 2 cores); 32 at 960, against 1,070.
 """
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
@@ -17,6 +20,9 @@ from alignchat.draw import Logits, draw, random_for, seeds_for
 from alignchat.engine import Adapter, Progress, Sampling
 from alignchat.errors import Cancelled
 from alignchat.llama import PREFILL, Context, Entry, Weights
+
+# A batch holds at most so many tokens: 64 sequences of 256. Longer texts go fewer at a time.
+CELLS = 16384
 
 Pair: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -76,7 +82,7 @@ def generate(
 
     jobs = _continuations(weights, prompts, sampling)
     with _context(weights, jobs, sequences, sampling.max_tokens, threads, adapter) as context:
-        _run(context, jobs, sequences, on_logits, should_stop)
+        _run(context, jobs, on_logits, should_stop)
     return [texts[i] for i in range(len(prompts))]
 
 
@@ -104,7 +110,7 @@ def log_probabilities(
 
     if jobs:
         with _context(weights, jobs, sequences, 0, threads, adapter) as context:
-            _run(context, jobs, sequences, on_logits, should_stop)
+            _run(context, jobs, on_logits, should_stop)
     return [totals[pair] for pair in asked]
 
 
@@ -154,12 +160,10 @@ def _context(
     threads: int | None,
     adapter: Adapter | None,
 ) -> Iterator[Context]:
-    """Give a context that holds as many jobs at once, each with so many more tokens than it has."""
-    # The longest come first, so no more than this is ever held at once.
-    length = sum(len(job.pending) + more for job in jobs[:sequences])
-    context = Context(
-        weights, length=length, sequences=min(sequences, len(jobs)), unified=True, threads=threads
-    )
+    """Give a context for so many jobs at once, each with so many more tokens than it has, or for fewer."""
+    length = len(jobs[0].pending) + more
+    width = max(1, min(sequences, len(jobs), CELLS // length))
+    context = Context(weights, length=length, sequences=width, unified=False, threads=threads)
     try:
         context.use(adapter)
         yield context
@@ -170,38 +174,51 @@ def _context(
 def _run(
     context: Context,
     jobs: Sequence[AnyJob],
-    sequences: int,
     on_logits: Callable[[AnyJob, Logits], None],
     should_stop: Callable[[], bool] | None,
 ) -> None:
     """Work through the jobs; one is done when it has read all and `on_logits` gave it nothing more."""
     waiting = deque(jobs)
-    slots = list(range(min(sequences, len(jobs))))
-    running: dict[int, AnyJob] = {}
+    running: list[AnyJob] = []
     while waiting or running:
         if should_stop and should_stop():
             raise Cancelled("Stopped as asked.")
-        while slots and waiting:
-            running[slots.pop()] = waiting.popleft()
-        for slot, output in _decode(context, running):
-            on_logits(running[slot], context.logits(output))
-        for slot in [slot for slot, job in running.items() if not job.pending]:
-            context.forget(slot)
-            slots.append(slot)
-            del running[slot]
+        while waiting and len(running) < context.sequences:
+            running.append(waiting.popleft())
+        for job, output in _decode(context, running):
+            on_logits(job, context.logits(output))
+        for place in reversed(range(len(running))):
+            if not running[place].pending:
+                _leave(context, running, place, waiting)
 
 
-def _decode(context: Context, running: Mapping[int, _Job]) -> list[tuple[int, int]]:
-    """Feed what fits; return (slot, batch index) of every place whose logits are wanted."""
+def _leave(context: Context, running: list[AnyJob], place: int, waiting: deque[AnyJob]) -> None:
+    """Give a place to the next job, else to the last one running: llama.cpp splits steps at gaps."""
+    context.forget(place)
+    if waiting:
+        running[place] = waiting.popleft()
+        return
+    last = running.pop()
+    if place < len(running):
+        context.move(len(running), place)
+        running[place] = last
+
+
+def _decode(context: Context, running: Sequence[AnyJob]) -> list[tuple[AnyJob, int]]:
+    """Feed the same number of tokens of every job; return all places whose logits are wanted.
+
+    llama.cpp splits a step whose sequences bring different numbers. One token each is no loss: 64 of
+    them go nearly as fast as a long prompt (1,320 and 1,610 tokens/s for the starter in BF16).
+    """
+    count = min(PREFILL // len(running), *(len(job.pending) for job in running))
     entries: list[Entry] = []
-    outputs: list[tuple[int, int]] = []
-    for slot, job in sorted(running.items(), key=lambda item: len(item[1].pending)):
-        part = job.pending[: PREFILL - len(entries)]
-        job.pending = job.pending[len(part) :]
-        for token in part:
+    outputs: list[tuple[AnyJob, int]] = []
+    for place, job in enumerate(running):
+        for token in job.pending[:count]:
             if job.position >= job.wanted:
-                outputs.append((slot, len(entries)))
-            entries.append(Entry(token, job.position, slot, job.position >= job.wanted))
+                outputs.append((job, len(entries)))
+            entries.append(Entry(token, job.position, place, job.position >= job.wanted))
             job.position += 1
+        del job.pending[:count]
     context.decode(entries)
     return outputs

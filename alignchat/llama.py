@@ -125,6 +125,7 @@ class Context:
         parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         parameters.no_perf = True
         self.weights = weights
+        self.sequences = sequences
         self.handle = llama_cpp.llama_init_from_model(weights.handle, parameters)
         if not self.handle:
             raise ModelError(
@@ -168,6 +169,12 @@ class Context:
     def forget(self, sequence: int, position: int = 0) -> None:
         """Drop a sequence's memory from `position` on."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def move(self, source: int, target: int) -> None:
+        """Give a sequence's memory another number, whose own is lost."""
+        self.forget(target)
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self.forget(source)
 
     def close(self) -> None:
         """Free the memory."""
