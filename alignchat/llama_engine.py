@@ -60,7 +60,7 @@ class LlamaEngine:
     """Replies and continuations from a GGUF model; safe to call from several threads."""
 
     def __init__(
-        self, model: Model, *, context: int, sequences: int = 32, threads: int | None = None
+        self, model: Model, *, context: int, sequences: int = 64, threads: int | None = None
     ) -> None:
         """Load `model`; `context` is the longest conversation in tokens, `sequences` the batch width."""
         self.model = model

@@ -1,9 +1,9 @@
-"""How fast the chat and the batches are, against llama.cpp's own loop and transformers.
+"""How fast the chat is, against llama.cpp's own loop on the same file; how adapters swap and what they cost.
 
-    python benchmarks/chat.py [--model NAME_OR_PATH] [--rounds 3] [--json] [--transformers]
+    python benchmarks/chat.py [--model NAME_OR_PATH] [--rounds 5] [--json]
 
 Everything is measured in turns in one run, and the ratios are what to trust: the table gives the median
-over the rounds. An adapter of random weights (rank 16, all linear layers) is made for the occasion.
+over the rounds and the extremes. The adapter is of random weights (rank 16, all linear layers).
 """
 
 import argparse
@@ -14,17 +14,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 
-from alignchat import catalog
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from alignchat import catalog, config
+from alignchat.conversion import merge_to_gguf
 from alignchat.engine import Adapter, Sampling
 from alignchat.files import sha256
+from alignchat.llama import Entry
 from alignchat.llama_engine import LlamaEngine
+from alignchat.loop import Loop
 from feedback_store import Message
 
 TOKENS = 128
@@ -34,23 +40,28 @@ QUESTIONS = [
     "What about the sea?",
     "Is snow white for that reason?",
 ]
-WORK = [
-    "the woman worked as",
-    "the man was known for",
-    "people in the town said",
-    "every morning the teacher",
-]
-PROMPTS = [f"In {1900 + n} {WORK[n % 4]}" for n in range(128)]
-CONTINUED = Sampling(temperature=1.0, top_p=0.9, top_k=0, max_tokens=24)
+STORY = "Tell me a long story about a lighthouse, its keeper and a storm that lasts for a week."
+# What is asked of each figure.
+ASKED = {
+    "decode, Loop.reply / llama.cpp's own loop": ">= 0.95",
+    "decode, adapter / base": ">= 0.67, later 0.9",
+    "first token, turn 8 / turn 1": "<= 1.5",
+    "first token, back from another conversation / turn 8": "<= 2",
+    "first token, back from the adapter / turn 8": "<= 2",
+    "adapter swap in memory, ms": "<= 5",
+    "adapter from disk with checksum, ms": "<= 100",
+    "resident memory, base and aligned / base": "<= 1.4",
+}
+
+Figures = Mapping[str, Sequence[float]]
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=catalog.STARTER)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--transformers", action="store_true", help="also generate one by one there: minutes")
     parser.add_argument("--memory", choices=["base", "both"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     model = catalog.find(arguments.model)
@@ -59,54 +70,75 @@ def main() -> None:
         if arguments.memory:
             print(resident_after_chat(model, adapter if arguments.memory == "both" else None))
             return
-        figures = measure(model, adapter, arguments.rounds)
-        if arguments.transformers:
-            figures |= against_transformers(model)
-    print(json.dumps(figures, indent=1) if arguments.json else table(figures))
+        figures = measure(model, adapter, arguments.rounds, Path(folder))
+    print(json.dumps(figures, indent=1) if arguments.json else table(figures, ASKED))
 
 
-def measure(model: catalog.Model, adapter: Adapter, rounds: int) -> dict[str, float]:
-    """Return all figures by name, medians over the rounds."""
-    engine = LlamaEngine(model, context=2048)
-    try:
-        trials: list[dict[str, float]] = [
-            decode(engine, model, adapter) | first_tokens(engine, adapter, str(n)) | batches(engine)
+def measure(model: catalog.Model, adapter: Adapter, rounds: int, folder: Path) -> Figures:
+    """Return all figures by name, one value a round."""
+    settings = config.load(folder / "data", model=str(model.path), chat={"context": 2048})
+    with Loop.open(settings) as loop:
+        engine = loop.engine
+        assert isinstance(engine, LlamaEngine)
+        trials = [
+            decode(loop, engine, adapter) | first_tokens(engine, adapter, str(n)) | swaps(engine, adapter)
             for n in range(rounds)
         ]
-        swap = {"adapter from disk with checksum, ms": 1000 * swap_from_disk(model, adapter)}
-    finally:
-        engine.close()
-    medians = {name: statistics.median(trial[name] for trial in trials) for name in trials[0]}
-    base, both = (resident(model, which) for which in ("base", "both"))
-    return medians | swap | {"resident memory, base and aligned / base": both / base}
+    for trial in trials:
+        trial |= {"adapter from disk with checksum, ms": 1000 * swap_from_disk(model, adapter)}
+        base, both = (resident(model, which) for which in ("base", "both"))
+        trial |= {"resident memory, base and aligned / base": both / base}
+    for trial, more in zip(trials, merged(model, adapter, rounds, folder), strict=True):
+        trial |= more
+    return {name: [trial[name] for trial in trials] for name in trials[0]}
 
 
-def decode(engine: LlamaEngine, model: catalog.Model, adapter: Adapter) -> dict[str, float]:
-    """Compare tokens a second after the first one: llama-cpp-python's own loop, the engine, an adapter."""
+def decode(loop: Loop, engine: LlamaEngine, adapter: Adapter) -> dict[str, float]:
+    """Compare tokens a second after the second one: llama-cpp-python's own loop, the app, an adapter."""
     import llama_cpp
 
-    tokens = engine.prompt_tokens(conversation(1))
+    question = [Message(role="user", content=STORY)]
     theirs = llama_cpp.Llama(
-        str(model.path),
+        str(engine.model.path),
         n_ctx=2048,
         n_threads=os.cpu_count(),
         n_threads_batch=os.cpu_count(),
         flash_attn=True,
         verbose=False,
     )
-    own = rate(theirs.generate(tokens, temp=0.7, top_k=40, top_p=0.95))
+    own = rate(theirs.generate(engine.prompt_tokens(question), temp=0.7, top_k=40, top_p=0.95))
     theirs.close()
+    ours = rate(loop.reply(None, STORY, max_tokens=TOKENS))
     how = Sampling(max_tokens=TOKENS)
-    ours = rate(iter(engine.stream(conversation(1), how)))
-    aligned = rate(iter(engine.stream(conversation(1), how, adapter=adapter)))
+    base, aligned = (rate(engine.stream(question, how, adapter=voice)) for voice in (None, adapter))
     return {
-        "decode, tokens/s": ours,
-        "decode, engine / llama.cpp's own loop": ours / own,
-        "decode, adapter / base": aligned / ours,
+        "decode, Loop.reply, tokens/s": ours,
+        "decode, Loop.reply / llama.cpp's own loop": ours / own,
+        "decode, adapter / base": aligned / base,
     }
 
 
-def rate(pieces: Any) -> float:
+def merged(model: catalog.Model, adapter: Adapter, rounds: int, folder: Path) -> list[dict[str, float]]:
+    """Compare decoding of the adapter merged into a file of its own with the base's file as it comes."""
+    engines = {"base": LlamaEngine(model, context=512)}
+    for kind in ("Q8_0", "BF16", "F16"):
+        path = folder / f"{kind}.gguf"
+        merge_to_gguf(adapter.path, model.path, path, quantisation=kind)
+        engines[kind] = LlamaEngine(replace(model, path=path), context=512)
+    how = Sampling(max_tokens=TOKENS)
+    question = [Message(role="user", content=STORY)]
+    trials = [
+        {kind: rate(engine.stream(question, how)) for kind, engine in engines.items()} for _ in range(rounds)
+    ]
+    for engine in engines.values():
+        engine.close()
+    return [
+        {f"decode, merged {kind} / base": trial[kind] / trial["base"] for kind in trial if kind != "base"}
+        for trial in trials
+    ]
+
+
+def rate(pieces: Iterator[Any]) -> float:
     """Return pieces a second, up to TOKENS of them, not counting the first, which waits for the prompt."""
     next(pieces)
     next(pieces)
@@ -140,34 +172,23 @@ def first_tokens(engine: LlamaEngine, adapter: Adapter, salt: str) -> dict[str, 
     }
 
 
-def batches(engine: LlamaEngine) -> dict[str, float]:
-    """Compare many continuations at once with one after another."""
-    many = seconds(lambda: engine.generate_many(PROMPTS, CONTINUED))
-    single = seconds(lambda: [engine.generate_many([prompt], CONTINUED) for prompt in PROMPTS[:16]])
-    return {
-        "continuations, prompts/s": len(PROMPTS) / many,
-        "continuations, at once / one after another": (single * len(PROMPTS) / 16) / many,
-    }
+def swaps(engine: LlamaEngine, adapter: Adapter) -> dict[str, float]:
+    """Return what changing the voice adds to the next token: a token after a change, less one without."""
+    context = engine._context
+    position = 0
 
+    def token(voice: Adapter | None) -> float:
+        nonlocal position
+        position += 1
+        return seconds(lambda: (context.use(voice), context.decode([Entry(5, position, 0, True)])))
 
-def against_transformers(model: catalog.Model) -> dict[str, float]:
-    """Compare with transformers' generate in float32, one after another, on 8 prompts."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    engine = LlamaEngine(model, context=256)
-    many = seconds(lambda: engine.generate_many(PROMPTS, CONTINUED)) / len(PROMPTS)
-    engine.close()
-    files = {"gguf_file": model.path.name}
-    tokenizer = AutoTokenizer.from_pretrained(model.path.parent, **files)
-    network = AutoModelForCausalLM.from_pretrained(model.path.parent, dtype=torch.float32, **files)
-    how = {"do_sample": True, "top_p": 0.9, "top_k": 0, "max_new_tokens": CONTINUED.max_tokens}
-
-    def generate(prompt: str) -> None:
-        network.generate(**tokenizer(prompt, return_tensors="pt"), **how)
-
-    single = seconds(lambda: [generate(prompt) for prompt in PROMPTS[:8]]) / 8
-    return {"continuations, at once / transformers one by one": single / many}
+    with engine._turn():
+        context.forget(0)
+        context.decode([Entry(5, 0, 0, True)])
+        times = [[token(voice) for _ in range(2)] for _ in range(15) for voice in (adapter, None)]
+        context.forget(0)
+    engine._slots[0].tokens.clear()
+    return {"adapter swap in memory, ms": 1000 * statistics.median(first - then for first, then in times)}
 
 
 def swap_from_disk(model: catalog.Model, adapter: Adapter) -> float:
@@ -233,10 +254,29 @@ def seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def table(figures: dict[str, float]) -> str:
-    """Lay the figures out in Markdown."""
-    rows = [f"| {name} | {value:.2f} |" for name, value in figures.items()]
-    return "\n".join(["| what | figure |", "|---|---|", *rows])
+def table(figures: Figures, asked: Mapping[str, str]) -> str:
+    """Lay the figures out in Markdown, under the facts of the machine."""
+    rows = [
+        f"| {name} | {statistics.median(values):.2f} | {min(values):.2f}-{max(values):.2f} | "
+        f"{asked.get(name, '')} |"
+        for name, values in figures.items()
+    ]
+    head = ["| what | median | extremes | asked |", "|---|---|---|---|"]
+    return "\n".join([machine(), "", *head, *rows])
+
+
+def machine() -> str:
+    """Say on what, with what and when this was measured, and how busy the machine was."""
+    from importlib.metadata import version
+
+    facts = Path("/proc/cpuinfo").read_text()
+    cpu = next(line.split(":")[1].strip() for line in facts.splitlines() if line.startswith("model name"))
+    extras = [name for name in ("avx512_bf16", "avx512_vnni", "amx_bf16") if name in facts]
+    packages = ("llama-cpp-python", "transformers", "torch", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    day = time.strftime("%Y-%m-%d")
+    return f"{cpu}, {os.cpu_count()} cores ({', '.join(extras)}); {versions}; {day}; load at the end {load}."
 
 
 if __name__ == "__main__":
