@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from alignchat.config import ChatSettings
+from alignchat.config import ChatSettings, override
 from alignchat.engine import Adapter, Engine, Sampling, Stream
 from alignchat.errors import DataError
 from alignchat.places import Places
@@ -67,21 +67,22 @@ class Chat:
         text: str,
         annotator: str,
         sampling: Mapping[str, Any],
-    ) -> Iterator[Reply]:
+    ) -> Generator[Reply, None, None]:
         """Reply to `text` in a conversation, a new one if None."""
         _require_text(text)
+        how = self._sampling(sampling)
         conversation_id = conversation_id or self._new_conversation(text)
         earlier = self._store.completions(conversation_id=conversation_id)
         prompt = (*(history(earlier) or self._opening()), Message(role="user", content=text))
-        return self._one(_draft(voice, conversation_id, prompt, annotator), voice, sampling)
+        return self._one(_draft(voice, conversation_id, prompt, annotator), voice, how)
 
     def again(
         self, voice: Voice, completion_id: str, annotator: str, sampling: Mapping[str, Any]
-    ) -> Iterator[Reply]:
+    ) -> Generator[Reply, None, None]:
         """Reply once more to what a completion replied to."""
         earlier = self._store.completion(completion_id)
         draft = _draft(voice, earlier.conversation_id, earlier.prompt, annotator)
-        return self._one(draft, voice, sampling)
+        return self._one(draft, voice, self._sampling(sampling))
 
     def compare(
         self, voices: Sequence[Voice], text: str, annotator: str, sampling: Mapping[str, Any]
@@ -91,7 +92,7 @@ class Chat:
         conversation_id = new_id()
         prompt = (*self._opening(), Message(role="user", content=text))
         drafts = [_draft(voice, conversation_id, prompt, annotator) for voice in voices]
-        return self._generate(drafts, voices, sampling)
+        return self._generate(drafts, voices, self._sampling(sampling))
 
     def turns(self, conversation_id: str) -> list[Turn]:
         """Return a conversation's messages, each reply with its completion and its thumb."""
@@ -104,10 +105,8 @@ class Chat:
             for i, message in enumerate(messages)
         ]
 
-    def _one(
-        self, draft: Completion, voice: Voice, sampling: Mapping[str, Any]
-    ) -> Generator[Reply, None, None]:
-        replies = self._generate([draft], [voice], sampling)
+    def _one(self, draft: Completion, voice: Voice, how: Sampling) -> Generator[Reply, None, None]:
+        replies = self._generate([draft], [voice], how)
         try:
             for (reply,) in replies:
                 if reply:
@@ -116,9 +115,8 @@ class Chat:
             replies.close()
 
     def _generate(
-        self, drafts: Sequence[Completion], voices: Sequence[Voice], sampling: Mapping[str, Any]
+        self, drafts: Sequence[Completion], voices: Sequence[Voice], how: Sampling
     ) -> Generator[list[Reply | None], None, None]:
-        how = self._sampling(sampling)
         with self._places.take(len(drafts)):
             replies = []
             for i, (draft, voice) in enumerate(zip(drafts, voices, strict=True)):
@@ -129,7 +127,8 @@ class Chat:
 
     def _sampling(self, given: Mapping[str, Any]) -> Sampling:
         """Fill in the settings; the seed is always fixed, so that every reply can be made again."""
-        settings = self._settings
+        limited = ("temperature", "top_p", "top_k", "max_tokens")
+        settings = override(self._settings, "chat", {key: given.get(key) for key in limited})
         defaults = Sampling(
             temperature=settings.temperature,
             top_p=settings.top_p,

@@ -6,8 +6,10 @@ Results go to stdout, progress and errors to stderr. Exit status 0 done, 1 faile
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +18,7 @@ from alignchat import config, model_commands
 from alignchat.catalog import ENTRIES
 from alignchat.chat import Reply
 from alignchat.config import Method
-from alignchat.errors import EXPECTED, RoundError
+from alignchat.errors import EXPECTED, Cancelled, RoundError
 from alignchat.feedback import EXPORT_FORMATS, IMPORT_FORMATS, Feedback
 from alignchat.llama_child import QUANTISATIONS
 from alignchat.loop import VERDICTS, ExportFormat, Loop
@@ -36,16 +38,25 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = config.load(options.data, **({"model": options.model} if options.model else {}))
         value = run(settings, options)
+        if value is not None:
+            print(json.dumps(value) if options.json else _text(value), flush=True)
     except EXPECTED as error:
-        print(error, file=sys.stderr)
-        return 1
+        return _failed(str(error))
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        return 1
-    if value is not None:
-        print(json.dumps(value) if options.json else _text(value))
+        return _failed("Stopped.")
+    except BrokenPipeError:
+        # Else Python tries once more at its end, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _failed("The output was closed before its end.")
+    except OSError as error:
+        return _failed(f"{error.filename or 'The output'} cannot be used ({error.strerror}); check the disk.")
     failed_check = isinstance(value, dict) and value.get("ok") is False
     return 1 if failed_check else 0
+
+
+def _failed(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
 
 
 def chat(loop: Loop, options: argparse.Namespace) -> Any:
@@ -121,7 +132,7 @@ def dataset_preview(loop: Loop, options: argparse.Namespace) -> Any:
 def round_start(loop: Loop, options: argparse.Namespace) -> Any:
     """Start a round."""
     number = loop.start_round(options.method, steps=options.steps, parent=options.parent)
-    return _waited(loop, number) if options.wait else loop.round(number).to_json()
+    return _trained(loop, number) if options.wait else loop.round(number).to_json()
 
 
 def round_list(loop: Loop, _: argparse.Namespace) -> Any:
@@ -143,7 +154,7 @@ def round_cancel(loop: Loop, options: argparse.Namespace) -> Any:
 def round_resume(loop: Loop, options: argparse.Namespace) -> Any:
     """Go on with a round that did not end."""
     loop.resume_round(options.number)
-    return _waited(loop, options.number) if options.wait else loop.round(options.number).to_json()
+    return _trained(loop, options.number) if options.wait else loop.round(options.number).to_json()
 
 
 def round_activate(loop: Loop, options: argparse.Namespace) -> Any:
@@ -165,8 +176,9 @@ def evaluate(loop: Loop, options: argparse.Namespace) -> Any:
     except KeyboardInterrupt:
         loop.cancel_round(options.round)
         raise
-    card = loop.scorecard(options.round)
-    return card and card.to_json()
+    if (card := loop.scorecard(options.round)) is None:
+        raise RoundError(f"The scoring of round {options.round} was stopped, and there are no scores yet.")
+    return card.to_json()
 
 
 def serve(settings: config.Settings, _: argparse.Namespace) -> Any:
@@ -176,10 +188,19 @@ def serve(settings: config.Settings, _: argparse.Namespace) -> Any:
     sys.exit(run(settings, open_browser=False))
 
 
+def _trained(loop: Loop, number: int) -> dict[str, Any]:
+    try:
+        return _waited(loop, number)
+    except KeyboardInterrupt:
+        raise Cancelled(f"Round {number} goes on by itself; stop it with: round cancel {number}") from None
+
+
 def _waited(loop: Loop, number: int) -> dict[str, Any]:
     report = loop.wait(number, _tell)
     if report.error:
         raise RoundError(f"Round {number} failed: {report.error}")
+    if report.status == "interrupted":
+        raise RoundError(f"The process of round {number} ended early; go on with: round resume {number}")
     return report.to_json()
 
 
@@ -206,12 +227,13 @@ def _ask() -> str:
         return ""
 
 
-def _reply(replies: Iterator[Reply], *, echo: bool) -> dict[str, Any]:
+def _reply(replies: Generator[Reply, None, None], *, echo: bool) -> dict[str, Any]:
     shown = ""
-    for reply in replies:
-        if echo:
-            print(reply.text[len(shown) :], end="", flush=True)
-        shown = reply.text
+    with closing(replies):  # what has come is kept, also when nobody reads it
+        for reply in replies:
+            if echo:
+                print(reply.text[len(shown) :], end="", flush=True)
+            shown = reply.text
     if echo:
         print()
     return _facts(reply)

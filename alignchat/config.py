@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSourceError
 
 from alignchat.errors import SettingsError
 
@@ -139,6 +140,10 @@ def load(data: Path | None = None, **arguments: Any) -> Settings:
         return _settings_reading(_read_toml(file))(data=folder, **arguments)
     except ValidationError as error:
         raise SettingsError(_explain(error, file)) from error
+    except UnreadableSourceError as error:
+        raise SettingsError(
+            f'The variables ALIGNCHAT_… cannot be read: {error}. Write lists as JSON, such as ["toxicity"].'
+        ) from error
 
 
 def override(section: SectionType, name: str, values: dict[str, Any]) -> SectionType:

@@ -8,6 +8,7 @@ show `EXPECTED` errors as they are; anything else is a bug.
     ├── ModelError         a model file that is missing, broken or of another kind
     │   └── AdapterError   the same for an adapter
     ├── DataError          feedback that is not enough, or rows that cannot be read
+    ├── DiskError          a file that cannot be written
     ├── RoundError         a round that is not there, or not in the state asked for
     └── Cancelled          the person asked to stop
 """
@@ -33,6 +34,10 @@ class AdapterError(ModelError):
 
 class DataError(AlignchatError):
     """Feedback that is not enough, or rows that cannot be read."""
+
+
+class DiskError(AlignchatError):
+    """A file that cannot be written; the text names it."""
 
 
 class RoundError(AlignchatError):

@@ -1,5 +1,9 @@
-"""Files that are whole or absent: write to a temporary name, fsync, replace. Knows no format but JSON."""
+"""Files that are whole or absent: write to a temporary name, fsync, replace. Knows no format but JSON.
 
+What cannot be written raises DiskError, with nothing changed.
+"""
+
+import errno
 import fcntl
 import hashlib
 import json
@@ -7,26 +11,34 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from alignchat.errors import DiskError
 
 TEMPORARY = ".tmp-"
 
 
+class FolderThereError(Exception):
+    """Another folder was published under this name first."""
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` with `content`; a reader sees the old bytes or the new ones, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_beside(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -41,23 +53,35 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def publish_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; at the end of the block it becomes `path`, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def publish_folder(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Give a temporary folder to fill; at the end of the block it becomes `path`, whole.
+
+    Without `replace`, raise FolderThereError if another one has that name by then.
+    """
     temporary = _temporary_beside(path)
-    temporary.mkdir()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            _sync_files(temporary)
+            if replace and path.exists():
+                shutil.rmtree(path)
+            _rename_folder(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write at `path` into a sentence that names it."""
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(path.parent)
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space" if full else "choose another place"
+        raise DiskError(f"{path} cannot be written ({error.strerror}); {remedy} and try again.") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -115,6 +139,22 @@ def is_locked(path: Path) -> bool:
     taken = probe.acquire()
     probe.release()
     return not taken
+
+
+def _sync_files(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def _rename_folder(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise FolderThereError(str(target)) from error
 
 
 def _temporary_beside(path: Path) -> Path:

@@ -6,7 +6,8 @@ what it knows is in the data folder. It knows no screen, and starts training wit
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Literal, get_args
@@ -18,10 +19,10 @@ from alignchat.engine import Engine
 from alignchat.errors import AdapterError, DataError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.feedback import Feedback, open_store
-from alignchat.files import sha256, write_json
+from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
 from alignchat.llama_child import Quantisation
 from alignchat.models import ModelReport, Models, Offer
-from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, Round, Rounds, Status
+from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, START_LOCK_FILE, Round, Rounds, Status
 from alignchat.transfer import OnProgress, ShouldStop
 from alignchat.under_way import UnderWay
 from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict
@@ -55,7 +56,8 @@ class Loop:
         self._worker: Popen[bytes] | None = None
         self._chat = Chat(store, settings.chat, lambda: self.engine)
         if 0 not in self.rounds.numbers():
-            with self.rounds.create(self._record(0, parent=None, method=None)):
+            # Two programs may open a new folder at once; either one's round 0 will do.
+            with suppress(RoundError), self.rounds.create(self._record(0, parent=None, method=None)):
                 pass
 
     @classmethod
@@ -96,7 +98,7 @@ class Loop:
         round: int | None = None,
         annotator: str = "local",
         **sampling: Any,
-    ) -> Iterator[Reply]:
+    ) -> Generator[Reply, None, None]:
         """Reply to `text` in a conversation (a new one if None), yielding the reply as it grows.
 
         `round` None means the active one; `sampling` are fields of `engine.Sampling`. Closing the
@@ -106,7 +108,7 @@ class Loop:
 
     def again(
         self, completion_id: str, *, round: int | None = None, annotator: str = "local", **sampling: Any
-    ) -> Iterator[Reply]:
+    ) -> Generator[Reply, None, None]:
         """Reply once more to what a completion replied to; the earlier one stays, unjudged by this."""
         return self._chat.again(self._voice(round), completion_id, annotator, sampling)
 
@@ -164,7 +166,7 @@ class Loop:
         `parent` is the round to go on from; None and 0 mean the base. Raise DataError if the feedback is
         not enough, RoundError if a round is running.
         """
-        with self._start_lock:
+        with self._starting():
             busy = self.rounds.running()
             if busy is not None:
                 raise RoundError(
@@ -188,8 +190,9 @@ class Loop:
 
     def resume_round(self, number: int) -> None:
         """Go on with a round that was cancelled, interrupted or failed."""
-        self._require(number, "cancelled", "interrupted", "failed")
-        self._start(number)
+        with self._starting():
+            self._require(number, "cancelled", "interrupted", "failed")
+            self._start(number)
 
     def wait(
         self, number: int, on_change: Callable[[reports.RoundReport], None] | None = None
@@ -234,17 +237,19 @@ class Loop:
         adapter = self.rounds.adapter(number)
         if adapter is None:
             raise RoundError(f"Round 0 is the base model and has no adapter; its file is {self.model.path}.")
-        if out.exists():
-            raise RoundError(f"{out} is there already; give another --out, nothing was written.")
-        if format == "gguf":
-            from alignchat.conversion import merge_to_gguf
+        with writing(out):
+            if out.exists():
+                raise RoundError(f"{out} is there already; give another --out, nothing was written.")
+            if format == "gguf":
+                from alignchat.conversion import merge_to_gguf
 
-            return {"path": str(out), "sha256": merge_to_gguf(adapter.path, self.model.path, out)}
-        if format == "gguf-lora":
-            shutil.copyfile(adapter.path, out)
-            return {"path": str(out), "sha256": sha256(out)}
-        shutil.copytree(self.rounds.folder(number) / ADAPTER_FOLDER, out)
-        return {"path": str(out), "sha256": sha256(out / "adapter_model.safetensors")}
+                return {"path": str(out), "sha256": merge_to_gguf(adapter.path, self.model.path, out)}
+            if format == "gguf-lora":
+                write_bytes(out, adapter.path.read_bytes())
+                return {"path": str(out), "sha256": sha256(out)}
+            with publish_folder(out, replace=False) as folder:
+                shutil.copytree(self.rounds.folder(number) / ADAPTER_FOLDER, folder, dirs_exist_ok=True)
+            return {"path": str(out), "sha256": sha256(out / "adapter_model.safetensors")}
 
     # Scores
 
@@ -316,6 +321,18 @@ class Loop:
     def set_default_model(self, name: str) -> ModelReport:
         """Let a model open from the next start on, where none is asked for."""
         return self._models.set_default(name)
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Let one at a time look for a running round and start one, in this process and in others."""
+        lock = FileLock(self.rounds.root / START_LOCK_FILE)
+        with self._start_lock:
+            if not lock.acquire():
+                raise RoundError("Another program is starting a round right now; try again.")
+            try:
+                yield
+            finally:
+                lock.release()
 
     def _start(self, number: int, *arguments: str) -> None:
         if self._worker:

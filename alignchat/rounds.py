@@ -19,12 +19,13 @@ from typing import Any, Literal
 from alignchat.config import Method
 from alignchat.engine import Adapter
 from alignchat.errors import RoundError
-from alignchat.files import is_locked, publish_folder, read_json, write_json
+from alignchat.files import FolderThereError, is_locked, publish_folder, read_json, write_json
 
 Status = Literal["done", "running", "failed", "cancelled", "interrupted"]
 
 ROUND_FILE = "round.json"
 LOCK_FILE = "lock"
+START_LOCK_FILE = "start.lock"
 CANCEL_FILE = "cancel"
 ERROR_FILE = "error.json"
 STEPS_FILE = "train.jsonl"
@@ -82,11 +83,12 @@ class Rounds:
     def create(self, record: Round) -> Iterator[Path]:
         """Publish a new round's folder with its `round.json` and what the block puts beside it."""
         folder = self._path(record.number)
-        if folder.exists():
-            raise RoundError(f"Round {record.number} is there already; try again.")
-        with publish_folder(folder) as new:
-            write_json(new / ROUND_FILE, asdict(record))
-            yield new
+        try:
+            with publish_folder(folder, replace=False) as new:
+                write_json(new / ROUND_FILE, asdict(record))
+                yield new
+        except FolderThereError as error:
+            raise RoundError(f"Round {record.number} is there already; try again.") from error
 
     def next_number(self) -> int:
         """Return the number after the last one."""

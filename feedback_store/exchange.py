@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from feedback_store.errors import ExchangeError
+from feedback_store.errors import DuplicateError, ExchangeError
 from feedback_store.records import LOCAL, Choice, Completion, Message, Record, Thumb
 from feedback_store.rowfiles import (
     Limits,
@@ -100,7 +100,7 @@ def import_each(
             records |= {record.id: record for record in read(row)}
         except RowError as error:
             refused.append(Refusal(line=line, reason=str(error)))
-    new = [record for id, record in records.items() if not store.knows(id)]
+    new = _unknown(store, records)
     report = ImportReport(
         path=str(path),
         rows=count,
@@ -114,8 +114,17 @@ def import_each(
         return report
     if refused:
         raise ImportRefusedError(report)
-    store.add_many(new)
+    while new:
+        try:
+            store.add_many(new)
+            break
+        except DuplicateError:  # Another import of the same rows was faster; what it left out remains.
+            new = _unknown(store, records)
     return report
+
+
+def _unknown(store: FeedbackStore, records: Mapping[str, Record]) -> list[Record]:
+    return [record for id, record in records.items() if not store.knows(id)]
 
 
 def export_rows(
@@ -200,6 +209,7 @@ class _RowReader:
         ]
 
     def _pair(self, row: Row) -> list[Record]:
+        row = _with_prompt(row) if row.get("prompt") is None else row
         prompt = read_prompt(row)
         chosen, rejected = _read_reply(row, "chosen"), _read_reply(row, "rejected")
         if chosen == rejected:
@@ -234,6 +244,16 @@ def read_prompt(row: Row) -> tuple[Message, ...]:
     if not messages:
         raise RowError('"prompt" is empty')
     return messages
+
+
+def _with_prompt(row: Row) -> Row:
+    """Take the prompt out of two whole conversations: TRL's implicit prompt."""
+    chosen, rejected = row.get("chosen"), row.get("rejected")
+    if not isinstance(chosen, list) or not isinstance(rejected, list):
+        raise RowError('it has no "prompt", which only a pair of whole conversations may lack')
+    if not chosen or chosen[:-1] != rejected[:-1]:
+        raise RowError('it has no "prompt", and "chosen" and "rejected" differ before their last message')
+    return {**row, "prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]}
 
 
 def _read_reply(row: Row, name: str) -> str:

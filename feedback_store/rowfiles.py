@@ -5,7 +5,7 @@ Knows values and line numbers; knows nothing of what a row means.
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -93,6 +93,8 @@ def parse(content: bytes, limits: Limits) -> Any:
 def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
     """Write blocks of bytes under a temporary name and give them the real one at the end."""
     disk = Disk()
+    if path.exists() and not path.is_file():  # Renaming would put a file in the place of a device.
+        raise ExchangeError(f"{path} cannot be written (it is not a file); choose another place.")
     temporary = path.with_name(f".tmp-{path.name}")
     try:
         handle = disk.open_new(temporary)
@@ -107,7 +109,8 @@ def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
     except OSError as error:
         raise ExchangeError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
     finally:
-        disk.remove(temporary)
+        with suppress(OSError):  # the first error is the one to tell
+            disk.remove(temporary)
 
 
 def write_jsonl(path: Path, rows: Iterable[Row]) -> int:

@@ -1,6 +1,7 @@
 """The command line's contract: arguments, JSON, exit statuses, and one sentence for what goes wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,9 +12,11 @@ import gguf
 import pytest
 
 from alignchat.cli import main
+from feedback_store import FeedbackStore
 from tests.tiny_models import write_llama
 
 Run = Callable[..., Any]
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +163,9 @@ def _every_export_is_written_once(run: Run, tmp_path: Path) -> None:
         written = run("round", "export", 1, "--format", name, "--out", out)
         assert (written["path"], len(written["sha256"])) == (str(out), 64)
         assert "is there already" in run("round", "export", 1, "--format", name, "--out", out, status=1)
+        below_a_file = tmp_path / "gguf-lora" / "x" if name == "gguf" else Path("/dev/null/x")
+        error = run("round", "export", 1, "--format", name, "--out", below_a_file, status=1)
+        assert f"{below_a_file} cannot be written" in error
     kind = gguf.GGUFReader(tmp_path / "gguf-lora").fields["general.type"].contents()
     assert kind == "adapter"
     merged = run("chat", "--model", tmp_path / "gguf", "--prompt", "hello", "--temperature", 0)
@@ -233,6 +239,25 @@ def test_the_module_runs_and_prints_one_document(model: Path, tmp_path: Path) ->
         cwd=Path(__file__).parent.parent,
     )
     assert json.loads(ran.stdout)["tokens"] == 2
+
+
+def test_an_output_that_nobody_reads_or_that_is_full_is_one_sentence_and_the_reply_is_kept(
+    model: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "alignchat", "--data", str(tmp_path), "chat", "--prompt", "hi"]
+    command += ["--model", str(model), "--max-tokens", "2", "--temperature", "1"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open("/dev/full", "wb") as full, open(writer, "wb", closefd=True) as unread:
+        for stdout, sentence in ((unread, "The output was closed"), (full, "The output cannot be used")):
+            ran = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            assert ran.returncode == 1
+            assert sentence in ran.stderr
+            assert len(ran.stderr.splitlines()) == 1
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    assert subprocess.run(closed, capture_output=True, cwd=ROOT, check=True).stderr == b""
+    with FeedbackStore.open(tmp_path / "feedback") as store:
+        assert len(store.completions()) == 3
 
 
 @pytest.mark.usefixtures("run")

@@ -65,3 +65,11 @@ def test_every_setting_is_described() -> None:
 
 def test_workers_are_kept_from_the_hub() -> None:
     assert config.child_environment()["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_variable_that_is_no_json_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALIGNCHAT_EVALUATION__MEASURES", "toxicity")
+    with pytest.raises(SettingsError, match="Write lists as JSON"):
+        config.load(tmp_path)

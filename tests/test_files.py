@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from alignchat.files import FileLock, is_locked, publish_folder, read_json, sha256, write_bytes, write_json
+from alignchat.errors import DiskError
+from alignchat.files import (
+    FileLock,
+    FolderThereError,
+    is_locked,
+    publish_folder,
+    read_json,
+    sha256,
+    write_bytes,
+    write_json,
+)
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -70,3 +80,27 @@ def test_a_lock_handed_to_a_child_lives_as_long_as_the_child(tmp_path: Path) -> 
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     assert not is_locked(tmp_path / "lock")
+
+
+def test_what_cannot_be_written_is_a_sentence_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(DiskError, match=r"file/a.json cannot be written \(.*choose another place"):
+        write_json(tmp_path / "file" / "a.json", 1)
+    with (
+        pytest.raises(DiskError, match="file/round cannot be written"),
+        publish_folder(tmp_path / "file" / "round"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_published_first_is_not_replaced_unless_asked(tmp_path: Path) -> None:
+    def later() -> None:
+        with publish_folder(tmp_path / "round", replace=False) as folder:
+            (folder / "later").write_text("x")
+            with publish_folder(tmp_path / "round", replace=False) as first:
+                (first / "first").write_text("x")
+
+    with pytest.raises(FolderThereError):
+        later()
+    assert [path.name for path in tmp_path.rglob("*")] == ["round", "first"]

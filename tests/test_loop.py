@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from alignchat.engine import Adapter, Sampling, ScriptedEngine
 from alignchat.errors import DataError, ModelError, RoundError, SettingsError
 from alignchat.files import FileLock
 from alignchat.loop import Loop
-from alignchat.rounds import LOCK_FILE
+from alignchat.rounds import LOCK_FILE, START_LOCK_FILE
 from feedback_store import Message, StoreError
 
 OpenLoop = Callable[[], Loop]
@@ -215,3 +216,34 @@ def test_a_data_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) ->
     (tmp_path / "file").write_text("x")
     with pytest.raises(SettingsError, match="choose another with --data"):
         Loop.open(config.load(tmp_path / "file" / "data"))
+
+
+def test_a_round_published_by_another_program_is_kept(loop: Loop) -> None:
+    record = loop.rounds.get(0)
+    again = replace(record, number=1)
+    with (
+        pytest.raises(RoundError, match="Round 1 is there already"),
+        loop.rounds.create(again),
+        loop.rounds.create(again) as first,
+    ):
+        (first / "first").touch()
+    assert (loop.rounds.folder(1) / "first").exists()
+
+
+def test_two_programs_do_not_start_a_round_at_once(loop: Loop) -> None:
+    lock = FileLock(loop.rounds.root / START_LOCK_FILE)
+    assert lock.acquire()
+    with pytest.raises(RoundError, match="Another program is starting a round"):
+        loop.start_round("kto")
+    lock.release()
+    with pytest.raises(DataError, match="KTO needs"):
+        loop.start_round("kto")
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), 1e9])
+def test_a_temperature_that_cannot_hold_is_refused_before_a_conversation_begins(
+    loop: Loop, temperature: float
+) -> None:
+    with pytest.raises(SettingsError, match=r"chat\.temperature"):
+        loop.reply(None, "hello", temperature=temperature)
+    assert loop.conversations() == []

@@ -1,13 +1,15 @@
 """TRL rows in and out: shapes, idempotence, refusals, limits, round trips."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from feedback_store import Choice, Edit, ExchangeError, FeedbackStore, Message
+from feedback_store.disk import Disk
 from feedback_store.exchange import ImportRefusedError, export_rows, import_rows
 from feedback_store.rowfiles import Limits
 from tests.store.makers import completion, one_of_each, thumb
@@ -107,6 +109,36 @@ def test_what_is_imported_is_exported_row_by_row_and_comes_back_equal(
         assert read(tmp_path / "again.jsonl") == rows
 
 
+def test_whole_conversations_without_a_prompt_are_split_where_they_part(
+    store: FeedbackStore, tmp_path: Path
+) -> None:
+    whole = [{"chosen": ASK + row["chosen"], "rejected": ASK + row["rejected"]} for row in PAIRED]
+    import_rows(store, written(tmp_path / "whole.jsonl", whole))
+    assert import_rows(store, written(tmp_path / "split.jsonl", PAIRED)).added == {}
+
+
+def test_two_programs_importing_the_same_rows_at_once_both_succeed(tmp_path: Path) -> None:
+    rows = written(tmp_path / "a.jsonl", UNPAIRED)
+    disk = RacingDisk()
+    with FeedbackStore.open(tmp_path / "feedback", disk=disk) as store:
+        with FeedbackStore.open(tmp_path / "feedback") as other:
+            disk.before_lock = lambda: import_rows(other, rows)
+            import_rows(store, rows)
+        assert (len(store.completions()), len(store.thumbs())) == (2, 2)
+
+
+class RacingDisk(Disk):
+    """Does something of another program's just before the next lock is taken."""
+
+    before_lock: Callable[[], object] | None = None
+
+    def lock(self, handle: int, *, shared: bool = False) -> None:
+        act, self.before_lock = self.before_lock, None
+        if act:
+            act()
+        super().lock(handle, shared=shared)
+
+
 def test_edits_are_preferred_over_their_originals(store: FeedbackStore, tmp_path: Path) -> None:
     made = completion("Ciao")
     store.add_many([made, Edit(completion_id=made.id, text="Ciao!")])
@@ -143,6 +175,9 @@ BAD = [
     ('{"prompt": [{"role": "user"}], "completion": "b", "label": true}', '"role" and a "content"'),
     ('{"prompt": "a", "chosen": "b", "rejected": "b"}', "same text"),
     ('{"prompt": "a", "chosen": "b"}', "rejected"),
+    ('{"chosen": "a b", "rejected": "a c"}', 'has no "prompt"'),
+    ('{"chosen": [], "rejected": []}', 'has no "prompt"'),
+    ('{"chosen": [{"role": "user", "content": "a"}, 1], "rejected": [2, 3]}', 'has no "prompt"'),
     ('{"prompt": "a", "completion": "b", "label": true, "x": NaN}', "NaN"),
     (
         '{"prompt": [{"role": "user", "content": "a", "tool_calls": []}], "completion": "b", "label": true}',
@@ -210,3 +245,12 @@ def test_an_export_that_fails_leaves_what_was_there(store: FeedbackStore, tmp_pa
     assert out.read_text() == "kept"
     with pytest.raises(ExchangeError, match="cannot be written"):
         export_rows(store, tmp_path / "no" / "such" / "out.jsonl", format="kto")
+    with pytest.raises(ExchangeError, match="cannot be written"):
+        export_rows(store, out / "below a file", format="kto")
+
+
+def test_an_export_never_takes_the_place_of_a_device(store: FeedbackStore, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ExchangeError, match="it is not a file"):
+        export_rows(store, tmp_path / "pipe", format="kto")
+    assert (tmp_path / "pipe").is_fifo()
