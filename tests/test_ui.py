@@ -199,7 +199,7 @@ def test_a_model_is_a_line_with_its_state_what_it_is_and_its_facts() -> None:
     assert lines[2] == "Italian, English · 374 MB · Q8_0 · apache-2.0"
     assert "italiano" in model_views.line(a_model(), False, IT)
     assert model_views.line(a_model(state="ready", default=True), False, IT).startswith(
-        "minerva-350m · pronto, predefinito"
+        "minerva-350m · predefinito"
     )
     assert model_views.line(a_model(state="ready", default=True), True, EN).startswith(
         "minerva-350m · in use"

@@ -15,14 +15,14 @@ from alignchat.under_way import Transfer
 
 def line(report: ModelReport, in_use: bool, texts: Texts) -> str:
     """Return a model's three lines of the list: name and state, what it is, its facts."""
-    marks = [texts["model_in_use"]] if in_use else [texts[f"model_{report.state}"]]
-    if report.default and not in_use:
-        marks.append(texts["model_default"])
+    mark: str = "in_use" if in_use else report.state
+    if report.default and mark == "ready":
+        mark = "default"
     about = texts.get(f"about_{report.name}", texts["about_added"])
     speaks = texts.get(f"speaks_{report.name}", "")
     known = report.quantisation if report.quantisation != "unknown" else ""
     facts = filter(None, [speaks, size(report.bytes, texts), known, report.licence])
-    return f"{report.name} · {', '.join(marks)}\n{about}\n{' · '.join(facts)}"
+    return f"{report.name} · {texts[f'model_{mark}']}\n{about}\n{' · '.join(facts)}"
 
 
 def standing(report: ModelReport, in_use: bool, open_name: str, texts: Texts) -> str:

@@ -1,6 +1,7 @@
 """The tab Models: which there are, bringing one here, and which one opens at the next start."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -116,7 +117,7 @@ class ModelsTab:
 
     def refresh(self, which: str) -> Iterator[Updates]:
         """Yield the updates that show all models and the chosen one, then what it would take to get it."""
-        reports = {report.name: report for report in self.page.loop.models()}
+        reports = {report.name: self._as_seen(report) for report in self.page.loop.models()}
         report = reports.get(which) or reports[MINERVA]
         lines = [(model_views.line(r, self._in_use(r), self.texts), r.name) for r in reports.values()]
         chosen = gr.Radio(lines, value=report.name)
@@ -135,8 +136,8 @@ class ModelsTab:
         }
 
     def _chosen(self, report: ModelReport) -> Updates:
-        in_use, known = self._in_use(report), report.name in ENTRIES
-        to_get = known and report.state in TO_GET and not self._is_coming(report.name)
+        in_use = self._in_use(report)
+        to_get = report.name in ENTRIES and report.state in TO_GET
         asks = bool(to_get and report.terms and report.path is None)
         removable = report.name != STARTER and not in_use and report.state not in ("available", "fetching")
         label = self.texts["resume" if report.state == "partial" else "model_get"]
@@ -150,7 +151,7 @@ class ModelsTab:
             self.accept: gr.Checkbox(False, visible=asks),
             self.get: gr.Button(label, visible=to_get),
             self.default: gr.Button(visible=report.state == "ready" and not report.default),
-            self.remove: gr.Button(visible=removable and not self._is_coming(report.name)),
+            self.remove: gr.Button(visible=removable),
             self.confirm: gr.Column(visible=False),
         }
 
@@ -220,6 +221,8 @@ class ModelsTab:
     def _in_use(self, report: ModelReport) -> bool:
         return report.path == str(self.page.loop.model.path)
 
-    def _is_coming(self, name: str) -> bool:
+    def _as_seen(self, report: ModelReport) -> ModelReport:
+        """Return the report; what was begun a moment ago may not have its folder yet."""
         transfer = self.page.loop.under_way.now()
-        return transfer is not None and transfer.running and transfer.name == name
+        coming = transfer is not None and transfer.running and transfer.name == report.name
+        return replace(report, state="fetching") if coming else report

@@ -65,7 +65,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             show_progress="hidden",
         )
         _follow(blocks, page, chat, arena, rounds, scores)
-        blocks.load(chat.offer.refresh, chat.offer.dismissed, chat.offer.shown(), **HIDDEN)
+        offering = [chat.notice, *chat.offer.shown()]
+        blocks.load(chat.notices.guard(chat.offer.refresh), chat.offer.dismissed, offering, **HIDDEN)
         blocks.load(models.follow, None, models.going(), **HIDDEN)
     return blocks
 
