@@ -198,6 +198,8 @@ def test_a_model_is_a_line_with_its_state_what_it_is_and_its_facts() -> None:
     assert "Minerva" in lines[1]
     assert lines[2] == "Italian, English · 374 MB · Q8_0 · apache-2.0"
     assert "italiano" in model_views.line(a_model(), False, IT)
+    own = a_model(name="mine", quantisation="unknown", licence="unknown", state="ready")
+    assert model_views.line(own, False, EN) == "mine · ready\nAdded by you.\n374 MB"
     assert model_views.line(a_model(state="ready", default=True), False, IT).startswith(
         "minerva-350m · predefinito"
     )

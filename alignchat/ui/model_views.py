@@ -20,9 +20,9 @@ def line(report: ModelReport, in_use: bool, texts: Texts) -> str:
         mark = "default"
     about = texts.get(f"about_{report.name}", texts["about_added"])
     speaks = texts.get(f"speaks_{report.name}", "")
-    known = report.quantisation if report.quantisation != "unknown" else ""
-    facts = filter(None, [speaks, size(report.bytes, texts), known, report.licence])
-    return f"{report.name} · {texts[f'model_{mark}']}\n{about}\n{' · '.join(facts)}"
+    facts = [speaks, size(report.bytes, texts), report.quantisation, report.licence]
+    known = " · ".join(fact for fact in facts if fact not in ("", "unknown"))
+    return f"{report.name} · {texts[f'model_{mark}']}\n{about}\n{known}"
 
 
 def standing(report: ModelReport, in_use: bool, open_name: str, texts: Texts) -> str:
