@@ -32,7 +32,10 @@ MEASURES = ("toxicity", "regard", "honest")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.json and getattr(options, "prompt", "") is None:
+        parser.error("chat --json needs --prompt: a conversation is not one document")
     run: Command = options.run
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # stdout is a text stream here
     try:
@@ -320,9 +323,7 @@ def _rounds(commands: Any) -> None:
     asked = _command(group, "start", round_start)
     asked.add_argument("--method", choices=get_args(Method), required=True)
     asked.add_argument("--steps", type=_positive)
-    asked.add_argument(
-        "--parent", type=int, metavar="N", help="go on from this round; from the base if not given"
-    )
+    asked.add_argument("--parent", type=int, metavar="N", help="go on from this round, not from the base")
     asked.add_argument("--wait", action="store_true", help="return when the round has ended")
     _command(group, "list", round_list)
     runs = {"show": round_show, "cancel": round_cancel, "resume": round_resume, "activate": round_activate}

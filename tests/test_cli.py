@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gguf
 import pytest
 
+from alignchat import cli, config
 from alignchat.cli import main
+from alignchat.errors import RoundError
+from alignchat.loop import Loop
 from feedback_store import FeedbackStore
 from tests.tiny_models import write_llama
 
@@ -172,6 +176,14 @@ def _every_export_is_written_once(run: Run, tmp_path: Path) -> None:
     assert merged["text"] == run("chat", "--round", 1, "--prompt", "hello", "--temperature", 0)["text"]
 
 
+def test_waiting_for_a_round_whose_process_was_killed_is_a_failure(tmp_path: Path, model: Path) -> None:
+    with Loop.open(config.load(tmp_path, model=str(model))) as loop:
+        with loop.rounds.create(replace(loop.rounds.get(0), number=1, parent=0, method="kto")):
+            pass
+        with pytest.raises(RoundError, match="ended early; go on with: round resume 1"):
+            cli._waited(loop, 1)
+
+
 def test_evaluate_gives_the_scorecard_and_keeps_other_measures(run: Run) -> None:
     run("evaluate", "--round", 0, "--measures", "regard")
     card = run("evaluate", "--round", 0, "--measures", "honest")
@@ -221,7 +233,14 @@ def test_a_file_that_is_no_model_is_refused(run: Run, tmp_path: Path, model: Pat
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["nonsense"], ["rate", "x", "sideways"], ["round", "start"], ["chat", "--max-tokens", "0"]],
+    [
+        [],
+        ["nonsense"],
+        ["chat", "--json"],
+        ["rate", "x", "sideways"],
+        ["round", "start"],
+        ["chat", "--max-tokens", "0"],
+    ],
 )
 def test_bad_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
