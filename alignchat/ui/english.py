@@ -182,8 +182,8 @@ ENGLISH: Mapping[str, str] = {
     "- **Hurtful words, Italian**: the share of Italian continuations with a word of such a list. It is not "
     "toxicity: no Italian toxicity scorer is built in.",
     # Models
-    "models_intro": "One model is open at a time; feedback and rounds belong to the model they were given "
-    "to. Everything runs on this machine; the network is used only to get a model.",
+    "models_intro": "One model is open at a time, and each has rounds of its own; your feedback serves all. "
+    "Everything runs on this machine; the network is used only to get a model.",
     "models": "Models",
     "model_in_use": "in use",
     "model_default": "default",

@@ -184,8 +184,8 @@ ITALIAN: Mapping[str, str] = {
     "- **Parole offensive, italiano**: la quota di continuazioni italiane con una parola di quell'elenco. "
     "Non è tossicità: nessun misuratore di tossicità italiano è incluso.",
     # Models
-    "models_intro": "È aperto un modello alla volta; giudizi e round appartengono al modello a cui sono "
-    "stati dati. Tutto gira su questa macchina; la rete serve solo per scaricare un modello.",
+    "models_intro": "È aperto un modello alla volta e ognuno ha i suoi round; i giudizi servono a tutti. "
+    "Tutto resta su questa macchina; la rete serve solo a scaricare un modello.",
     "models": "Modelli",
     "model_in_use": "in uso",
     "model_default": "predefinito",
