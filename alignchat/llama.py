@@ -1,4 +1,4 @@
-"""llama.cpp in a few Python words: weights, contexts, adapters. The only file that imports it.
+"""llama.cpp in a few Python words: weights, contexts, adapters. Only this file and `gpu.py` import it.
 
 Knows tokens and logits; knows neither conversations nor rounds. Nothing here is thread-safe: a
 context is driven by one thread at a time, which its owner sees to.
@@ -18,6 +18,7 @@ import numpy as np
 from alignchat.draw import Logits
 from alignchat.engine import Adapter
 from alignchat.errors import AdapterError, ModelError
+from alignchat.gpu import layers_on_gpu
 
 PREFILL = 512
 
@@ -40,12 +41,12 @@ def _silence(_level: int, _text: bytes, _data: Any) -> None:
 class Weights:
     """A model's weights and vocabulary, mapped from its file once and shared by all contexts."""
 
-    def __init__(self, path: Path, *, gpu_layers: int = -1) -> None:
-        """Load the file; raise ModelError if llama.cpp refuses it."""
+    def __init__(self, path: Path) -> None:
+        """Load the file, onto a graphics card as far as it fits; raise ModelError if llama.cpp refuses it."""
         llama_cpp.llama_log_set(_silence, None)
         llama_cpp.llama_backend_init()
         parameters = llama_cpp.llama_model_default_params()
-        parameters.n_gpu_layers = gpu_layers
+        parameters.n_gpu_layers = layers_on_gpu(path)
         self.path = path
         self.handle = llama_cpp.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:

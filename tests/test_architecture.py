@@ -25,7 +25,7 @@ HEAVY = (
 # A library, and the only places that may import it.
 AT_HOME = {
     "gradio": ("alignchat/ui/", "app.py"),
-    "llama_cpp": ("alignchat/llama.py",),
+    "llama_cpp": ("alignchat/llama.py", "alignchat/gpu.py"),
     "torch": ("alignchat/training/", "alignchat/evaluation/scorers.py"),
     "transformers": ("alignchat/training/", "alignchat/evaluation/scorers.py"),
     "trl": ("alignchat/training/",),
@@ -76,6 +76,7 @@ LAYERS = (
         "alignchat.safetensors_files",
         "alignchat.transfer",
     ),
+    ("alignchat.gpu",),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
     ("alignchat.errors",),
     ("feedback_store",),
