@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def merged(model: catalog.Model, adapter: Adapter, rounds: int, folder: Path) ->
     ]
 
 
-def rate(pieces: Iterator[Any]) -> float:
+def rate(pieces: Any) -> float:
     """Return pieces a second, up to TOKENS of them, not counting the first, which waits for the prompt."""
     next(pieces)
     next(pieces)
@@ -146,7 +146,10 @@ def rate(pieces: Iterator[Any]) -> float:
     for count, _ in enumerate(pieces, 1):
         if count == TOKENS - 2:
             break
-    return count / (time.perf_counter() - started)
+    spent = time.perf_counter() - started
+    # A reply that is not closed keeps its place.
+    pieces.close()
+    return count / spent
 
 
 def first_tokens(engine: LlamaEngine, adapter: Adapter, salt: str) -> dict[str, float]:
@@ -254,14 +257,16 @@ def seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def table(figures: Figures, asked: Mapping[str, str]) -> str:
-    """Lay the figures out in Markdown, under the facts of the machine."""
+def table(figures: Figures, asked: Mapping[str, str], best: Mapping[str, float] | None = None) -> str:
+    """Lay the figures out in Markdown, under the facts of the machine; `best` adds a column."""
     rows = [
         f"| {name} | {statistics.median(values):.2f} | {min(values):.2f}-{max(values):.2f} | "
-        f"{asked.get(name, '')} |"
+        + (f"{best[name]:.2f} | " if best else "")
+        + f"{asked.get(name, '')} |"
         for name, values in figures.items()
     ]
-    head = ["| what | median | extremes | asked |", "|---|---|---|---|"]
+    names = ["what", "median", "extremes", *(["of the best runs"] if best else []), "asked"]
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([machine(), "", *head, *rows])
 
 
