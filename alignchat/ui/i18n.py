@@ -1,18 +1,11 @@
 """The page's language: which one, its texts, and what rounds are called in it. Knows no component."""
 
 import re
-from collections.abc import Mapping
-from typing import Literal
 
-from alignchat.ui.english import ENGLISH
-from alignchat.ui.italian import ITALIAN
 from alignchat.ui.italian_errors import ITALIAN_ERRORS
+from alignchat.ui.texts import LANGUAGES, TEXTS, Language, Texts
 
-Language = Literal["en", "it"]
-Texts = Mapping[str, str]
-
-LANGUAGES: tuple[Language, ...] = ("en", "it")
-TEXTS: Mapping[Language, Texts] = {"en": ENGLISH, "it": ITALIAN}
+__all__ = ["LANGUAGES", "TEXTS", "Language", "Texts", "choose", "error_sentence", "round_mark", "round_name"]
 
 
 def choose(accepted: str | None) -> Language:
