@@ -20,10 +20,8 @@ from alignchat.errors import AdapterError, DataError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.feedback import Feedback, open_store
 from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
-from alignchat.llama_child import Quantisation
-from alignchat.models import ModelReport, Models, Offer
+from alignchat.models import Models
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, START_LOCK_FILE, Round, Rounds, Status
-from alignchat.transfer import OnProgress, ShouldStop
 from alignchat.under_way import UnderWay
 from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict
 
@@ -47,7 +45,7 @@ class Loop:
         self.rounds = Rounds(settings.data / "rounds" / model.name)
         self.feedback = Feedback(store)
         self.under_way = UnderWay()
-        self._models = Models(settings.data)
+        self.models = Models(settings.data)
         self._store = store
         self._make_engine = make_engine
         self._engine: Engine | None = None
@@ -273,54 +271,13 @@ class Loop:
 
     # Models
 
-    def models(self) -> list[ModelReport]:
-        """Return the known models and those that were added, and how each stands."""
-        return self._models.reports()
-
-    def offer_model(self, name: str) -> Offer:
-        """Say what getting a model would take and what stands in the way; may ask the hub, 3 s at most."""
-        return self._models.offer(name)
-
-    def get_model(
-        self,
-        name: str,
-        quantisation: Quantisation | None = None,
-        *,
-        accept_terms: bool = False,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop = lambda: False,
-    ) -> ModelReport:
-        """Bring a known model to this machine; a later call goes on with what this one left.
-
-        Raise ModelError with what to do if it cannot be had, Cancelled if told to stop.
-        """
-        return self._models.get(
-            name, quantisation, accept_terms=accept_terms, on_progress=on_progress, should_stop=should_stop
-        )
-
-    def import_model(
-        self,
-        source: str,
-        *,
-        name: str | None = None,
-        quantisation: Quantisation | None = None,
-        on_progress: OnProgress | None = None,
-        should_stop: ShouldStop = lambda: False,
-    ) -> ModelReport:
-        """Add a GGUF file (which stays where it is), a Transformers folder or a model on the hub by name."""
-        return self._models.add(
-            source, name=name, quantisation=quantisation, on_progress=on_progress, should_stop=should_stop
-        )
-
     def remove_model(self, name: str) -> None:
         """Take a model off this machine, unless it is the one that is open."""
-        if any(report.name == name and report.path == str(self.model.path) for report in self.models()):
+        if any(
+            report.name == name and report.path == str(self.model.path) for report in self.models.reports()
+        ):
             raise ModelError(f"{name} is the model you are talking to; open another one, then remove it.")
-        self._models.remove(name)
-
-    def set_default_model(self, name: str) -> ModelReport:
-        """Let a model open from the next start on, where none is asked for."""
-        return self._models.set_default(name)
+        self.models.remove(name)
 
     @contextmanager
     def _starting(self) -> Iterator[None]:

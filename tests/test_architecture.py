@@ -42,7 +42,6 @@ AT_HOME = {
 LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
-    ("alignchat.model_commands",),
     ("alignchat.loop", "alignchat.worker", "alignchat.trial", "alignchat.llama_work"),
     (
         "alignchat.chat",

@@ -12,8 +12,8 @@ from typing import Any
 import gguf
 import pytest
 
-from alignchat import cli, config
-from alignchat.cli import main
+from alignchat import config
+from alignchat.cli import main, rounds
 from alignchat.errors import RoundError
 from alignchat.loop import Loop
 from feedback_store import FeedbackStore
@@ -181,7 +181,7 @@ def test_waiting_for_a_round_whose_process_was_killed_is_a_failure(tmp_path: Pat
         with loop.rounds.create(replace(loop.rounds.get(0), number=1, parent=0, method="kto")):
             pass
         with pytest.raises(RoundError, match="ended early; go on with: round resume 1"):
-            cli._waited(loop, 1)
+            rounds.waited(loop, 1)
 
 
 def test_evaluate_gives_the_scorecard_and_keeps_other_measures(run: Run) -> None:

@@ -425,9 +425,9 @@ def test_the_loop_lists_gets_and_removes_but_not_the_one_that_is_open(
     tmp_path: Path, tiny_llama: catalog.Model
 ) -> None:
     with Loop.open(load(tmp_path)) as loop:
-        assert [report.name for report in loop.models()] == list(ENTRIES)
-        loop.import_model(str(tiny_llama.path), name="mio")
-        loop.set_default_model("mio")
+        assert [report.name for report in loop.models.reports()] == list(ENTRIES)
+        loop.models.add(str(tiny_llama.path), name="mio")
+        loop.models.set_default("mio")
     with Loop.open(load(tmp_path)) as loop:
         assert loop.model.name == "mio"
         with pytest.raises(ModelError, match="you are talking to"):

@@ -255,13 +255,13 @@ def test_what_stands_in_a_models_way_is_said_in_italian(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with a_loop(tmp_path) as loop:
         acts = [
-            lambda: loop.get_model("minerva-350m"),
-            lambda: loop.import_model("nonsense"),
-            lambda: loop.import_model(str(loop.model.path), name="Not A Name"),
-            lambda: loop.import_model(str(loop.model.path), name="starter"),
+            lambda: loop.models.get("minerva-350m"),
+            lambda: loop.models.add("nonsense"),
+            lambda: loop.models.add(str(loop.model.path), name="Not A Name"),
+            lambda: loop.models.add(str(loop.model.path), name="starter"),
             lambda: loop.remove_model("starter"),
         ]
-        sentences = [loop.offer_model("minerva-350m").obstacle]
+        sentences = [loop.models.offer("minerva-350m").obstacle]
         for act in acts:
             with pytest.raises(ModelError) as raised:
                 act()

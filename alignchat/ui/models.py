@@ -117,7 +117,7 @@ class ModelsTab:
 
     def refresh(self, which: str) -> Iterator[Updates]:
         """Yield the updates that show all models and the chosen one, then what it would take to get it."""
-        reports = {report.name: self._as_seen(report) for report in self.page.loop.models()}
+        reports = {report.name: self._as_seen(report) for report in self.page.loop.models.reports()}
         report = reports.get(which) or reports[MINERVA]
         lines = [(model_views.line(r, self._in_use(r), self.texts), r.name) for r in reports.values()]
         chosen = gr.Radio(lines, value=report.name)
@@ -156,23 +156,23 @@ class ModelsTab:
         }
 
     def _obstacle(self, report: ModelReport) -> str:
-        obstacle = self.page.loop.offer_model(report.name).obstacle
+        obstacle = self.page.loop.models.offer(report.name).obstacle
         asked_by_the_box = report.terms and obstacle.endswith(report.terms)
         return "" if asked_by_the_box else translated(obstacle, self.page.language)
 
     def _get(self, which: str, accepted: bool) -> Iterator[Updates]:
         loop = self.page.loop
-        terms = next(report.terms for report in loop.models() if report.name == which)
+        terms = next(report.terms for report in loop.models.reports() if report.name == which)
         if terms and not accepted:
             raise ModelError(self.texts["terms_first"])
-        loop.under_way.begin(which, partial(loop.get_model, which, accept_terms=accepted))
+        loop.under_way.begin(which, partial(loop.models.get, which, accept_terms=accepted))
         yield from self.refresh(which)
 
     def _add(self, source: str, name: str, which: str) -> Iterator[Updates]:
         if not source.strip():
             raise ModelError(self.texts["model_source_first"])
         loop, place = self.page.loop, source.strip()
-        bring = partial(loop.import_model, place, name=name.strip() or None)
+        bring = partial(loop.models.add, place, name=name.strip() or None)
         loop.under_way.begin(place.rstrip("/").rpartition("/")[2], bring)
         yield from self.refresh(which)
 
@@ -182,7 +182,7 @@ class ModelsTab:
         return {self.progress: going[self.progress], self.cancel: going[self.cancel]}
 
     def _use(self, which: str) -> Iterator[Updates]:
-        self.page.loop.set_default_model(which)
+        self.page.loop.models.set_default(which)
         chosen = said(self.texts["model_chosen"].format(name=which, open=self.page.loop.model.name))
         for updates in self.refresh(which):
             yield {**updates, self.notice: chosen}

@@ -36,7 +36,7 @@ class MinervaOffer:
     def refresh(self, dismissed: bool | None) -> Updates:
         """Return the updates that show the line where there is something to offer."""
         loop = self.page.loop
-        report = next(report for report in loop.models() if report.name == MINERVA)
+        report = next(report for report in loop.models.reports() if report.name == MINERVA)
         wanted = loop.model.name == STARTER and report.state in ("available", "partial") and not dismissed
         size = model_views.size(report.bytes, self.page.texts)
         text = self.page.texts["minerva_offer"].format(size=size, licence=report.licence)

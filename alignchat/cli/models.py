@@ -1,13 +1,32 @@
-"""The `models` group of the command line: one call each, progress to stderr. Opens no model."""
+"""The `models` group: get, add, remove and choose models; progress to stderr. Opens no model."""
 
 import argparse
 import sys
 import time
 from typing import Any
 
+from alignchat.catalog import ENTRIES
+from alignchat.cli.parsing import add_group, bare_command
 from alignchat.config import Settings
+from alignchat.llama_child import QUANTISATIONS
 from alignchat.models import Models
 from alignchat.transfer import Progress, human
+
+
+def add_to(commands: Any) -> None:
+    """Add the group."""
+    group = add_group(commands, "models", "get, add, remove and choose models")
+    bare_command(group, "list", show)
+    asked = bare_command(group, "get", get)
+    asked.add_argument("name", help=f"one of {', '.join(ENTRIES)}")
+    asked.add_argument("--quant", choices=QUANTISATIONS)
+    asked.add_argument("--accept-terms", action="store_true", help="say that you accept the model's terms")
+    asked = bare_command(group, "import", add)
+    asked.add_argument("source", metavar="PATH_OR_ID", help="GGUF file, Transformers folder or OWNER/NAME")
+    asked.add_argument("--name", help="what to call it")
+    asked.add_argument("--quant", choices=QUANTISATIONS)
+    for name, run in {"remove": remove, "default": choose}.items():
+        bare_command(group, name, run).add_argument("name")
 
 
 def show(settings: Settings, _: argparse.Namespace) -> Any:

@@ -1,0 +1,104 @@
+"""The groups `dataset` and `round`: what a round trains on; train, list, use and export rounds."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+from alignchat.cli.parsing import add_group, loop_command, positive
+from alignchat.config import Method
+from alignchat.errors import Cancelled, RoundError
+from alignchat.loop import ExportFormat, Loop
+from alignchat.reports import RoundReport
+
+
+def add_to(commands: Any) -> None:
+    """Add the groups."""
+    group = add_group(commands, "dataset", "what a round trains on")
+    asked = loop_command(group, "preview", _preview)
+    asked.add_argument("--method", choices=get_args(Method), required=True)
+    group = add_group(commands, "round", "train, list, use and export rounds")
+    asked = loop_command(group, "start", _start)
+    asked.add_argument("--method", choices=get_args(Method), required=True)
+    asked.add_argument("--steps", type=positive)
+    asked.add_argument("--parent", type=int, metavar="N", help="go on from this round, not from the base")
+    asked.add_argument("--wait", action="store_true", help="return when the round has ended")
+    loop_command(group, "list", _list)
+    runs = {"show": _show, "cancel": _cancel, "resume": _resume, "activate": _activate}
+    for name, run in runs.items():
+        asked = loop_command(group, name, run)
+        asked.add_argument("number", type=int, metavar="N")
+        if run is _resume:
+            asked.add_argument("--wait", action="store_true", help="return when the round has ended")
+    asked = loop_command(group, "export", _export)
+    asked.add_argument("number", type=int, metavar="N")
+    asked.add_argument("--format", choices=get_args(ExportFormat), required=True)
+    asked.add_argument("--out", type=Path, required=True)
+
+
+def _preview(loop: Loop, options: argparse.Namespace) -> Any:
+    """What a round would train on now."""
+    return loop.preview(options.method)
+
+
+def _start(loop: Loop, options: argparse.Namespace) -> Any:
+    """Start a round."""
+    number = loop.start_round(options.method, steps=options.steps, parent=options.parent)
+    return _trained(loop, number) if options.wait else loop.round(number).to_json()
+
+
+def _list(loop: Loop, _: argparse.Namespace) -> Any:
+    """List all rounds."""
+    return [report.to_json() for report in loop.list_rounds()]
+
+
+def _show(loop: Loop, options: argparse.Namespace) -> Any:
+    """Show one round."""
+    return loop.round(options.number).to_json()
+
+
+def _cancel(loop: Loop, options: argparse.Namespace) -> Any:
+    """Stop a running round; it keeps a checkpoint."""
+    loop.cancel_round(options.number)
+    return loop.wait(options.number).to_json()
+
+
+def _resume(loop: Loop, options: argparse.Namespace) -> Any:
+    """Go on with a round that did not end."""
+    loop.resume_round(options.number)
+    return _trained(loop, options.number) if options.wait else loop.round(options.number).to_json()
+
+
+def _activate(loop: Loop, options: argparse.Namespace) -> Any:
+    """Let the chat use a round."""
+    loop.activate(options.number)
+    return loop.round(options.number).to_json()
+
+
+def _export(loop: Loop, options: argparse.Namespace) -> Any:
+    """Write a round's adapter out."""
+    return loop.export_round(options.number, options.format, options.out)
+
+
+def _trained(loop: Loop, number: int) -> dict[str, Any]:
+    try:
+        return waited(loop, number)
+    except KeyboardInterrupt:
+        raise Cancelled(f"Round {number} goes on by itself; stop it with: round cancel {number}") from None
+
+
+def waited(loop: Loop, number: int) -> dict[str, Any]:
+    """Wait for a round, telling how it goes; raise RoundError if it did not come to its end."""
+    report = loop.wait(number, _tell)
+    if report.error:
+        raise RoundError(f"Round {number} failed: {report.error}")
+    if report.status == "interrupted":
+        raise RoundError(f"The process of round {number} ended early; go on with: round resume {number}")
+    return report.to_json()
+
+
+def _tell(report: RoundReport) -> None:
+    if now := report.progress:
+        loss = "" if now.loss is None else f", loss {now.loss:.4f}"
+        left = "" if now.seconds_left is None else f", {now.seconds_left:.0f} s left"
+        print(f"Round {report.number}: {now.phase} {now.done}/{now.total}{loss}{left}", file=sys.stderr)
