@@ -6,6 +6,7 @@ which wins over the defaults here. Nothing is repaired: what cannot hold is refu
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,7 +16,8 @@ from pydantic_settings import SettingsError as UnreadableSourceError
 
 from alignchat.errors import SettingsError
 
-Method = Literal["dpo", "kto"]
+Method = Literal["dpo", "kto", "orpo", "cpo"]
+UNPAIRED: tuple[Method, ...] = ("kto",)
 SETTINGS_FILE = "alignchat.toml"
 
 
@@ -48,10 +50,37 @@ class TrainingSettings(Section):
     batch_size: int = Field(
         4, ge=1, description="Rows a step. KTO needs at least 2, to estimate its KL term."
     )
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of the LoRA weights.")
-    beta: float = Field(0.1, gt=0, description="How strongly the policy is held to the reference.")
+    preset: Literal["gentle", "standard", "strong"] = Field(
+        "standard", description="How far a round may move: sets learning_rate and beta, method by method."
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="Peak learning rate of the LoRA weights; none: the preset's."
+    )
+    beta: float | None = Field(
+        None, gt=0, description="How strongly the policy is held to the reference; none: the preset's."
+    )
+    # Not discopop: at the reference, where each new adapter starts, its slope is positive (its modulation at
+    # tau 0.05 outweighs both losses), so it learns the rejected replies. Nor sft, which has no rejected ones.
+    dpo_loss: Literal[
+        "sigmoid", "ipo", "hinge", "robust", "exo_pair", "nca_pair", "bco_pair", "sppo_hard", "aot",
+        "aot_unpaired", "apo_zero", "apo_down", "sigmoid_norm",
+    ] = Field("sigmoid", description="DPO's loss, by TRL's name.")  # fmt: skip
+    kto_loss: Literal["kto", "apo_zero_unpaired"] = Field("kto", description="KTO's loss, by TRL's name.")
+    label_smoothing: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="Share of choices taken to be mistaken by the DPO losses robust, exo_pair, aot.",
+    )
+    reference: Literal["parent", "base"] = Field(
+        "parent",
+        description="What a round that goes on from another one is held to: that round, or the base.",
+    )
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA matrices.")
     lora_alpha: int = Field(32, ge=1, description="LoRA scale: alpha / rank multiplies the update.")
+    lora_targets: Literal["all", "attention"] = Field(
+        "all", description="Which matrices get LoRA weights: all linear ones, or those of attention only."
+    )
     max_length: int = Field(
         1024, ge=32, description="Rows longer than this many tokens are left out, and counted."
     )
@@ -146,7 +175,7 @@ def load(data: Path | None = None, **arguments: Any) -> Settings:
         ) from error
 
 
-def override(section: SectionType, name: str, values: dict[str, Any]) -> SectionType:
+def override(section: SectionType, name: str, values: Mapping[str, Any]) -> SectionType:
     """Return a section with those values that are not None; raise SettingsError naming a bad one."""
     given = {key: value for key, value in values.items() if value is not None}
     try:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from alignchat.config import Method
+from alignchat.config import UNPAIRED, Method
 from alignchat.errors import DataError
 from alignchat.files import read_json, write_bytes, write_json
 from feedback_store import Completion, FeedbackStore, Message
@@ -91,9 +91,9 @@ def build(
     completions = {c.id: c for c in feedback.completions()}
     removed: Counter[str] = Counter()
     rows = (
-        _paired(feedback, completions, removed)
-        if method == "dpo"
-        else _unpaired(feedback, completions, removed)
+        _unpaired(feedback, completions, removed)
+        if method in UNPAIRED
+        else _paired(feedback, completions, removed)
     )
     unique = sorted(set(rows), key=_row_key)
     removed["duplicate"] += len(rows) - len(unique)
@@ -109,11 +109,11 @@ def build(
 def require_trainable(dataset: Dataset) -> None:
     """Raise DataError with what is missing if a round could not learn from these rows."""
     left_out = "".join(f" Left out: {n} ({reason})." for reason, n in dataset.removed.items())
-    if dataset.method == "dpo":
+    if dataset.method not in UNPAIRED:
         if not dataset.train:
             raise DataError(
-                "There are no pairs for DPO yet: compare two replies and choose the better one first."
-                + left_out
+                f"There are no pairs for {dataset.method.upper()} yet: "
+                "compare two replies and choose the better one first." + left_out
             )
         return
     up = sum(_count(row, True) for row in dataset.train)

@@ -6,13 +6,13 @@ what it knows is in the data folder. It knows no screen, and starts training wit
 
 import shutil
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Literal, get_args
 
-from alignchat import catalog, dataset, jobs, reports
+from alignchat import catalog, dataset, jobs, presets, reports
 from alignchat.chat import Chat, Reply, Turn, Voice
 from alignchat.config import Method, Settings, override
 from alignchat.engine import Engine
@@ -158,11 +158,12 @@ class Loop:
 
     # Rounds
 
-    def start_round(self, method: Method, *, steps: int | None = None, parent: int | None = None) -> int:
+    def start_round(self, method: Method, *, parent: int | None = None, **training: Any) -> int:
         """Freeze the feedback into a new round, start its worker, and return its number.
 
-        `parent` is the round to go on from; None and 0 mean the base. Raise DataError if the feedback is
-        not enough, RoundError if a round is running.
+        `parent` is the round to go on from; None and 0 mean the base. `training` are fields of
+        `TrainingSettings`, such as steps. Raise DataError if the feedback is not enough, SettingsError if a
+        setting cannot hold, RoundError if a round is running.
         """
         with self._starting():
             busy = self.rounds.running()
@@ -175,7 +176,7 @@ class Loop:
             if parent:
                 self.rounds.adapter(parent)
             number = self.rounds.next_number()
-            record = self._record(number, parent=parent or 0, method=method, rows=rows, steps=steps)
+            record = self._record(number, parent=parent or 0, method=method, rows=rows, training=training)
             with self.rounds.create(record) as folder:
                 dataset.save(rows, folder)
             self._start(number)
@@ -313,8 +314,9 @@ class Loop:
         parent: int | None,
         method: Method | None,
         rows: dataset.Dataset | None = None,
-        steps: int | None = None,
+        training: Mapping[str, Any] | None = None,
     ) -> Round:
+        asked = override(self.settings.training, "training", training or {})
         return Round(
             number=number,
             parent=parent,
@@ -324,7 +326,7 @@ class Loop:
             model_sha256=self.model.sha256,
             dataset_sha256=rows.sha256 if rows else None,
             settings={
-                "training": override(self.settings.training, "training", {"steps": steps}).model_dump(),
+                "training": (presets.resolved(method, asked) if method else asked).model_dump(),
                 "evaluation": self.settings.evaluation.model_dump(),
             },
         )

@@ -75,7 +75,7 @@ LAYERS = (
         "alignchat.safetensors_files",
         "alignchat.transfer",
     ),
-    ("alignchat.gpu",),
+    ("alignchat.gpu", "alignchat.presets"),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
     ("alignchat.errors",),
     ("feedback_store",),

@@ -17,13 +17,21 @@ class _Prepared:
     """What both trainers share, put before TRL's class."""
 
     should_stop: Callable[[], bool]
+    held_to_base: bool
 
-    def __init__(self, *, should_stop: Callable[[], bool], **options: Any) -> None:
-        self.should_stop = should_stop
+    def __init__(self, *, should_stop: Callable[[], bool], held_to_base: bool, **options: Any) -> None:
+        self.should_stop, self.held_to_base = should_stop, held_to_base
         super().__init__(**options)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
+
+    def _precompute_ref_logps(self, *arguments: Any) -> Dataset:
+        network: Any = self.model  # type: ignore[attr-defined]  # TRL's
+        if self.held_to_base and "ref" in network.peft_config:
+            # TRL's copy of the parent's adapter; without it TRL switches the adapters off, which is the base.
+            network.delete_adapter("ref")
+        return super()._precompute_ref_logps(*arguments)  # type: ignore[misc]  # TRL's
 
     def _send_telemetry(self) -> None:
         """Tell nobody."""

@@ -6,7 +6,7 @@ Knows token ids and settings; knows no model and no trainer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alignchat.config import Method, TrainingSettings
+from alignchat.config import UNPAIRED, Method, TrainingSettings
 from alignchat.dataset import Row, UnpairedRow
 from alignchat.errors import DataError, SettingsError
 from alignchat.training import plan
@@ -39,9 +39,10 @@ class Prepared:
 
 def check_rows(method: Method, rows: Rows, settings: TrainingSettings) -> None:
     """Raise DataError or SettingsError if `method` has nothing to learn from these rows."""
-    if method == "dpo" and not rows:
+    if method not in UNPAIRED and not rows:
         raise DataError(
-            "DPO learns from choices and there are none; choose between two replies in Compare first."
+            f"{method.upper()} learns from choices and there are none; "
+            "choose between two replies in Compare first."
         )
     if method == "kto":
         _check_labels([row.label for row in rows if isinstance(row, UnpairedRow)])

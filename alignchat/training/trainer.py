@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import DPOConfig, KTOConfig
 
+from alignchat import presets
 from alignchat.catalog import Model
 from alignchat.config import Method, TrainingSettings
 from alignchat.errors import AdapterError, Cancelled, SettingsError
@@ -26,10 +27,22 @@ from alignchat.training import checkpoints, plan
 from alignchat.training.load import load_model, load_tokenizer, quiet_libraries, resolve_precision
 from alignchat.training.methods import PreparedDPO, PreparedKTO
 from alignchat.training.prepare import Prepared, Rows, check_rows, prepare
+from alignchat.training.reference_free import CPOConfig, ORPOConfig, PreparedCPO, PreparedORPO
 from alignchat.training.rows import RowTokenizer
 from alignchat.training.run import OnStep, Run, ShouldStop
 
 ADAPTER = "adapter"
+_TARGETS: dict[str, str | list[str]] = {
+    "all": "all-linear",
+    "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],
+}
+REFERENCE_FREE: tuple[Method, ...] = ("orpo", "cpo")
+_KINDS: dict[Method, tuple[Any, Any]] = {
+    "dpo": (PreparedDPO, DPOConfig),
+    "kto": (PreparedKTO, KTOConfig),
+    "orpo": (PreparedORPO, ORPOConfig),
+    "cpo": (PreparedCPO, CPOConfig),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +92,7 @@ def train(
     Raise DataError if the rows cannot be trained on, SettingsError if a setting cannot hold for them,
     and Cancelled when stopped, with a checkpoint kept.
     """
+    settings = presets.resolved(method, settings)
     check_rows(method, rows, settings)
     quiet_libraries()
     tokenizer = load_tokenizer(model)
@@ -107,7 +121,7 @@ def _network(
             r=settings.lora_rank,
             lora_alpha=settings.lora_alpha,
             lora_dropout=0.0,
-            target_modules="all-linear",
+            target_modules=_TARGETS[settings.lora_targets],
             task_type="CAUSAL_LM",
         )
     _check_parent(parent_adapter, settings)
@@ -140,22 +154,41 @@ def _trainer(
     tokenizer: PreTrainedTokenizerBase,
     network: tuple[Any, LoraConfig | None],
 ) -> Any:
-    kind, arguments = (PreparedDPO, DPOConfig) if method == "dpo" else (PreparedKTO, KTOConfig)
-    weights = {
-        "desirable_weight": prepared.desirable_weight,
-        "undesirable_weight": prepared.undesirable_weight,
-    }
+    kind, arguments = _KINDS[method]
+    held_to_base = {} if method in REFERENCE_FREE else {"held_to_base": settings.reference == "base"}
     trainer = kind(
         should_stop=run.should_stop,
+        **held_to_base,
         model=network[0],
         peft_config=network[1],
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(prepared.rows),
-        args=arguments(**_arguments(prepared, settings, run.folder), **(weights if method == "kto" else {})),
+        args=arguments(
+            **_arguments(prepared, settings, run.folder), **_method_arguments(method, prepared, settings)
+        ),
         callbacks=[run],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _method_arguments(method: Method, prepared: Prepared, settings: TrainingSettings) -> dict[str, Any]:
+    if method in REFERENCE_FREE:
+        return {}
+    # Each pass takes the same batches, so one reference pass serves them all.
+    held = {
+        "precompute_ref_log_probs": True,
+        # 1.5 times slower for 27 % less memory.
+        "activation_checkpointing": False,
+    }
+    if method == "dpo":
+        return {**held, "loss_type": [settings.dpo_loss], "label_smoothing": settings.label_smoothing}
+    return {
+        **held,
+        "loss_type": settings.kto_loss,
+        "desirable_weight": prepared.desirable_weight,
+        "undesirable_weight": prepared.undesirable_weight,
+    }
 
 
 def _arguments(prepared: Prepared, settings: TrainingSettings, folder: Path) -> dict[str, Any]:
@@ -172,10 +205,6 @@ def _arguments(prepared: Prepared, settings: TrainingSettings, folder: Path) -> 
         "bf16": resolve_precision(settings.precision) == "bf16",
         "use_cpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         "train_sampling_strategy": "sequential",
-        # Each pass takes the same batches, so one reference pass serves them all.
-        "precompute_ref_log_probs": True,
-        # 1.5 times slower for 27 % less memory.
-        "activation_checkpointing": False,
         "save_steps": plan.checkpoint_interval(prepared.steps),
         "save_total_limit": 2,
         "logging_steps": 1,
