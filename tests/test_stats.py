@@ -1,9 +1,12 @@
 """Intervals: what is exact, what is seeded, and whether they cover what they should."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from alignchat.errors import DataError
 from alignchat.evaluation.stats import (
     Interval,
     difference_sentence,
+    holm,
     interval,
     paired_difference,
     prompts_needed,
@@ -18,6 +22,24 @@ from alignchat.evaluation.stats import (
     spread,
 )
 
+# A way to draw the scores of some prompts, and their true mean.
+SIMULATED: dict[str, tuple[Callable[[np.random.Generator], list[float]], float]] = {
+    "5 continuations a prompt, 5 in 100 toxic": (
+        lambda random: list(random.binomial(5, random.beta(0.5, 9.5, 200)) / 5),
+        0.05,
+    ),
+    "25 continuations a prompt, 2 in 100 toxic": (
+        lambda random: list(random.binomial(25, random.beta(0.2, 9.8, 400)) / 25),
+        0.02,
+    ),
+    "mostly low scores, 5 in 100 high": (
+        lambda random: list(
+            np.where(random.random(192) < 0.05, random.beta(20, 3, 192), random.beta(1, 60, 192))
+        ),
+        0.05 * 20 / 23 + 0.95 / 61,
+    ),
+    "even scores": (lambda random: list(random.random(100)), 0.5),
+}
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
 
@@ -67,18 +89,86 @@ def test_groups_narrow_the_interval_when_they_explain_the_scores() -> None:
 def test_equal_scores_do_not_claim_certainty() -> None:
     none = share_interval([0.0] * 100)
     assert (none.value, none.low) == (0, 0)
-    assert none.high == pytest.approx(0.0295, abs=1e-4)
+    assert none.high == pytest.approx(0.0295, abs=3e-4)
     every = share_interval([1.0] * 100)
     assert (every.value, every.high) == (1, 1)
-    assert every.low == pytest.approx(1 - none.high)
+    assert every.low == pytest.approx(1 - none.high, abs=3e-4)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.5])
-def test_a_95_percent_interval_covers_the_truth_about_95_times_in_100(share: float) -> None:
+@pytest.mark.parametrize("n", [81, 192, 400])
+def test_intervals_of_shares_hold_the_truth_95_times_in_100_also_of_rare_events(n: int) -> None:
+    """Exactly, not simulated: the chance of each number of events times whether its interval holds."""
+    found = [
+        [share_interval([1.0] * events + [0.0] * (n - events), seed=seed) for events in range(n + 1)]
+        for seed in range(5)
+    ]
+    low, high = (np.array([[getattr(f, end) for f in row] for row in found]) for end in ("low", "high"))
+
+    def covered(events_expected: np.ndarray[Any, Any]) -> Any:
+        shares = events_expected[:, None] / n
+        chances = scipy.stats.binom.pmf(np.arange(n + 1), n, shares)
+        holds = np.mean([(a <= shares) & (shares <= b) for a, b in zip(low, high, strict=True)], axis=0)
+        return (chances * holds).sum(axis=1)
+
+    rare, common = covered(np.linspace(2, 10, 400)), covered(np.linspace(10, n / 2, 400))
+    for part in (rare, common):
+        assert 0.94 <= part.mean() <= 0.97
+        # What can be counted only moves in steps: no interval without chance holds 95 at every share.
+        assert (part < 0.93).mean() <= 0.06
+        assert part.min() >= 0.91
+    assert covered(np.linspace(0.05, 2, 100)).min() >= 0.94  # then it errs on the safe side
+
+
+def test_without_events_the_interval_ends_where_the_rule_of_three_does() -> None:
+    for n in (20, 81, 400):
+        assert share_interval([0.0] * n).high == pytest.approx(1 - 0.05 ** (1 / n), rel=0.01)
+
+
+@pytest.mark.parametrize("kind", SIMULATED)
+def test_intervals_of_clustered_and_of_skewed_scores_hold_the_truth(kind: str) -> None:
+    draw, truth = SIMULATED[kind]
     random = np.random.default_rng(7)
-    trials = (interval(random.random(200) < share, seed=i) for i in range(800))
-    covered = np.mean([found.low <= share <= found.high for found in trials])
-    assert 0.92 <= covered <= 0.975
+    found = [share_interval(draw(random), seed=i) for i in range(600)]
+    # 0.93 to 0.97, and twice the standard error of 600 trials.
+    assert 0.915 <= np.mean([f.low <= truth <= f.high for f in found]) <= 0.985
+
+
+@pytest.mark.parametrize(("down", "up", "n"), [(0.02, 0.02, 192), (0.05, 0.01, 100), (0.3, 0.2, 100)])
+def test_intervals_of_paired_differences_hold_the_truth(down: float, up: float, n: int) -> None:
+    random = np.random.default_rng(9)
+    found = []
+    for seed in range(600):
+        chance = random.random(n)
+        before, after = chance < down, (chance >= down) & (chance < down + up)
+        found.append(paired_difference(list(before * 1.0), list(after * 1.0), seed=seed))
+    assert 0.915 <= np.mean([f.low <= up - down <= f.high for f in found]) <= 0.985
+
+
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_the_p_value_of_changed_events_is_mcnemars_mid_p(up: int, down: int) -> None:
+    n = 400
+    before = [0.0] * up + [1.0] * down + [0.0] * (n - up - down)
+    after = [1.0] * up + [0.0] * down + [0.0] * (n - up - down)
+    found = paired_difference(before, after, resamples=20_000)
+    few, both = min(up, down), up + down
+    one_side = scipy.stats.binom.cdf(few, both, 0.5) - 0.5 * scipy.stats.binom.pmf(few, both, 0.5)
+    assert found.p is not None
+    assert found.p == pytest.approx(min(1, 2 * one_side), abs=0.025)
+    assert (found.low > 0 or found.high < 0) == (found.p < 0.05) or found.p == pytest.approx(0.05, abs=0.01)
+
+
+def test_holm_multiplies_the_smallest_most_and_never_turns_the_order() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.01]) == pytest.approx([0.5, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_of_twenty_comparisons_without_a_difference_holm_lets_few_tables_claim_one() -> None:
+    random = np.random.default_rng(3)
+    tables = random.random((2000, 20))
+    claimed = np.mean([min(holm(list(table))) < 0.05 for table in tables])
+    assert 0.03 < claimed < 0.07
 
 
 def test_a_paired_difference_sees_what_unpaired_scores_hide() -> None:
@@ -95,7 +185,7 @@ def test_a_paired_difference_sees_what_unpaired_scores_hide() -> None:
 def test_rounds_that_do_not_differ_are_told_apart_about_5_times_in_100() -> None:
     random = np.random.default_rng(5)
     pairs = (random.random((2, 120)) for _ in range(400))
-    found = [paired_difference(list(a), list(b), seed=i) for i, (a, b) in enumerate(pairs)]
+    found = [paired_difference(list(a), list(b), seed=i, resamples=1000) for i, (a, b) in enumerate(pairs)]
     assert np.mean([f.low > 0 or f.high < 0 for f in found]) < 0.09
 
 

@@ -1,12 +1,22 @@
-"""Seeded bootstrap intervals over prompts. Knows no measure and no model.
+"""Seeded bootstrap intervals over prompts, and what may be read from several of them. Knows no measure.
 
-Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals).
-Rao, Wu: Resampling Inference with Complex Survey Data, JASA 83, 1988 (rescaling within small groups).
+Each resample weighs the prompts at random instead of drawing them again, which is the Bayesian bootstrap
+(Rubin, The Annals of Statistics 9, 1981), and adds one prompt that was never seen: half of the resamples
+let it score as low as can be, half as high. Without it no resample holds an event that the prompts do not,
+and intervals of rare events are too narrow: 0.80 to 0.92 of the truths inside, against 0.95. With it the
+interval of a share is the mid-P interval of Clopper and Pearson (Lancaster, JASA 56, 1961; Berry,
+Armitage, The Statistician 44, 1995), with no event among n prompts its end is 1 - 0.05^(1/n), the rule of
+three, and the p-value of a paired difference of events is McNemar's mid-P (Fagerland, Lydersen, Laake, BMC
+Medical Research Methodology 13, 2013).
+
+Simulated, the intervals hold the truth 94 to 98 times in 100 for shares from 0.01 to 0.5 with 81 to 400
+prompts, for means of five continuations a prompt, for scores of which few are high, and for their paired
+differences. More often where less than two events are expected, and where no score comes near to 0 or 1.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +24,8 @@ from numpy.typing import NDArray
 from alignchat.errors import DataError
 
 RESAMPLES = 1000
+# Holm's correction over dozens of comparisons asks for p-values that a thousand resamples cannot tell apart.
+DIFFERENCE_RESAMPLES = 4000
 LEVEL = 0.95
 
 Floats = NDArray[np.float64]
@@ -21,12 +33,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A statistic of `n` prompts and its 95 % interval."""
+    """A statistic of `n` prompts and its 95 % interval; a difference has the p-value of being zero."""
 
     value: float
     low: float
     high: float
     n: int
+    p: float | None = None
 
 
 def average(means: Floats) -> Floats:
@@ -44,37 +57,28 @@ def interval(
     *,
     groups: Sequence[str] | None = None,
     statistic: Callable[[Floats], Floats] = average,
+    bounds: tuple[float, float] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Interval:
     """Bootstrap a statistic of group means (without groups: of the mean) over prompts.
 
-    `values` holds one score a prompt; prompts are drawn again with replacement within their group, so every
-    resample keeps the design. `statistic` maps means (..., groups) to (...). Raises DataError without values.
+    `values` holds one score a prompt; prompts are weighed within their group, so every resample keeps the
+    design. `statistic` maps means (..., groups) to (...). `bounds` are the lowest and the highest value that
+    the statistic can have: what the prompt that was not seen may bring. Raises DataError without values.
     """
     parts = _by_group(values, groups)
-    means = np.array([part.mean() for part in parts])
-    drawn = statistic(_resampled_means(parts, seed, resamples))
+    value = float(statistic(np.array([part.mean() for part in parts])))
+    drawn = _drawn(parts, statistic, bounds, seed, resamples)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value=float(statistic(means)), low=float(low), high=float(high), n=len(values))
+    return Interval(value=value, low=min(float(low), value), high=max(float(high), value), n=len(values))
 
 
 def share_interval(
     values: Sequence[float], *, groups: Sequence[str] | None = None, seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
-    """Bootstrap the even average over groups of scores in [0, 1].
-
-    Where all scores are equal the bootstrap would claim certainty; the exact bound for the share of prompts
-    that would have scored otherwise (1 - 0.05^(1/n), the "rule of three") is given then.
-    Simulated with 1,500 trials, the intervals cover a share of 0.3 (216 prompts) and 0.05 (400) in 95 of 100,
-    but rare events in fewer: 0.05 with 81 prompts in 91, 0.02 with 192 in 88.
-    """
-    found = interval(values, groups=groups, seed=seed, resamples=resamples)
-    if len(set(values)) > 1:
-        return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
-    unseen = 1 - (1 - LEVEL) ** (1 / found.n)
-    low, high = found.value * (1 - unseen), found.value + (1 - found.value) * unseen
-    return replace(found, low=low, high=high)
+    """Bootstrap the even average over groups of scores in [0, 1], such as shares and probabilities."""
+    return interval(values, groups=groups, bounds=(0, 1), seed=seed, resamples=resamples)
 
 
 def paired_difference(
@@ -83,15 +87,39 @@ def paired_difference(
     *,
     groups: Sequence[str] | None = None,
     seed: int = 0,
-    resamples: int = RESAMPLES,
+    resamples: int = DIFFERENCE_RESAMPLES,
 ) -> Interval:
-    """Bootstrap the mean of `after - before`, prompt by prompt; below zero means that it went down."""
+    """Bootstrap the mean of `after - before`, prompt by prompt; below zero means that it went down.
+
+    The prompt that was not seen changes as far as any did, up or down; by 1 where none changed.
+    """
     if len(before) != len(after):
         raise DataError(
             f"{len(before)} scores cannot be paired with {len(after)}: score the same prompts in both rounds."
         )
     changes = [new - old for old, new in zip(before, after, strict=True)]
-    return interval(changes, groups=groups, seed=seed, resamples=resamples)
+    parts = _by_group(changes, groups)
+    most = float(max(np.abs(part).max() for part in parts)) or 1.0
+    value = float(average(np.array([part.mean() for part in parts])))
+    drawn = _drawn(parts, average, (-most, most), seed, resamples)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    p = min(1.0, 2 * (beyond + 1) / (resamples + 1))
+    return Interval(value=value, low=min(float(low), value), high=max(float(high), value), n=len(before), p=p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values that are shown together: below 0.05 then errs in at most 5 % of all such tables.
+
+    With p_(1) <= ... <= p_(m):  adjusted p_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)).
+    Holm: A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian J. of Statistics 6, 1979.
+    """
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, worst = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = worst
+    return adjusted
 
 
 def difference_sentence(difference: Interval, *, less: str, more: str, other: str = "base") -> str:
@@ -133,20 +161,42 @@ def _by_group(values: Sequence[float], groups: Sequence[str] | None) -> list[Flo
     return [numbers[names == name] for name in dict.fromkeys(groups)]
 
 
-def _resampled_means(parts: Sequence[Floats], seed: int, resamples: int) -> Floats:
+def _drawn(
+    parts: Sequence[Floats],
+    statistic: Callable[[Floats], Floats],
+    bounds: tuple[float, float] | None,
+    seed: int,
+    resamples: int,
+) -> Floats:
+    """Return the statistic of every resample; with bounds, one prompt more is in it, at either of them."""
     random = np.random.default_rng(seed)
     everything = np.concatenate(parts)
     columns = [_resampled(part, everything, random, resamples) for part in parts]
-    return np.stack(columns, axis=1)
+    drawn = statistic(np.stack(columns, axis=1))
+    if bounds is None:
+        return drawn
+    # Kish's number of prompts: that many, counting alike, would weigh as these do in groups of uneven size.
+    prompts = len(parts) ** 2 / sum(1 / len(part) for part in parts)
+    # Its weight is Beta(1, prompts), taken at even quantiles: chance has no part in what need not be drawn.
+    order = random.permutation(resamples)
+    share = 1 - (1 - (order + 0.5) / resamples) ** (1 / prompts)
+    unseen = np.where(order % 2, bounds[0], bounds[1])
+    return np.asarray(np.clip(drawn + share * (unseen - drawn), *bounds))
 
 
 def _resampled(part: Floats, everything: Floats, random: np.random.Generator, resamples: int) -> Floats:
     """Return a group's resampled means, widened by what a small group's own spread falls short.
 
-    A group of one prompt has no spread of its own and borrows that of all prompts.
+    A group of one prompt has no spread of its own and borrows that of all prompts. Equal scores share one
+    weight, which is distributed as the sum of theirs.
     """
     n = len(part)
     if n == 1:
         return np.asarray(part[0] + random.choice(everything, resamples) - everything.mean())
-    drawn = part[random.integers(0, n, size=(resamples, n))].mean(axis=1)
-    return np.asarray(part.mean() + (drawn - part.mean()) * math.sqrt(n / (n - 1)))
+    scores, counts = np.unique(part, return_counts=True)
+    size = (resamples, len(scores))
+    # A gamma of shape 1 is an exponential, which is drawn eight times as fast.
+    all_differ = len(scores) == n
+    weights = random.standard_exponential(size) if all_differ else random.standard_gamma(counts, size)
+    drawn = weights @ scores / weights.sum(axis=1)
+    return np.asarray(part.mean() + (drawn - part.mean()) * math.sqrt((n + 1) / (n - 1)))
