@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from alignchat.config import ChatSettings, override
+from alignchat.conversations import history, preferred, spoken, title_of
 from alignchat.engine import Adapter, Engine, Sampling, Stream
-from alignchat.errors import DataError
+from alignchat.errors import DataError, SettingsError
 from alignchat.places import Places
-from feedback_store import Completion, Conversation, FeedbackStore, Message, new_id
+from feedback_store import Completion, Conversation, Edit, FeedbackStore, Message, new_id
 
-TITLE_LENGTH = 60
 REPLIES_AT_ONCE = 4
+SEEDS = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +30,6 @@ class Reply:
     tokens: int
     tokens_per_second: float
     finished: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One message of a conversation; a reply carries its completion's id and the thumb it got."""
-
-    message: Message
-    completion_id: str | None = None
-    round: int | None = None
-    finished: bool = True
-    up: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,46 +57,73 @@ class Chat:
         text: str,
         annotator: str,
         sampling: Mapping[str, Any],
+        *,
+        after: str | None = None,
+        system: str | None = None,
     ) -> Generator[Reply, None, None]:
-        """Reply to `text` in a conversation, a new one if None."""
-        _require_text(text)
-        how = self._sampling(sampling)
-        conversation_id = conversation_id or self._new_conversation(text)
-        earlier = self._store.completions(conversation_id=conversation_id)
-        prompt = (*(history(earlier) or self._opening()), Message(role="user", content=text))
+        """Reply to `text` in a conversation, a new one if None; `after` None means after the newest reply."""
+        asked, how = _message(text), self._sampling(sampling)
+        if conversation_id is None:
+            opened = Conversation(title=title_of(text))
+            prompt = (*self._opening(system), asked)
+            return self._one(_draft(voice, opened.id, prompt, annotator), voice, how, opened)
+        earlier = self._before(conversation_id, after)
+        prompt = _prompt(system, history(earlier) if earlier else self._opening(None), asked)
         return self._one(_draft(voice, conversation_id, prompt, annotator), voice, how)
 
     def again(
-        self, voice: Voice, completion_id: str, annotator: str, sampling: Mapping[str, Any]
+        self,
+        voice: Voice,
+        completion_id: str,
+        annotator: str,
+        sampling: Mapping[str, Any],
+        *,
+        text: str | None = None,
+        system: str | None = None,
     ) -> Generator[Reply, None, None]:
-        """Reply once more to what a completion replied to."""
+        """Reply once more to what a completion replied to, or to `text` in its place."""
         earlier = self._store.completion(completion_id)
-        draft = _draft(voice, earlier.conversation_id, earlier.prompt, annotator)
+        asked = earlier.prompt[-1] if text is None else _message(text)
+        prompt = _prompt(system, earlier.prompt[:-1], asked)
+        draft = _draft(voice, earlier.conversation_id, prompt, annotator)
         return self._one(draft, voice, self._sampling(sampling))
+
+    def edit(self, completion_id: str, text: str, annotator: str) -> Completion:
+        """Keep a person's version of a reply beside it; whether it is better is not inferred."""
+        if not text.strip():
+            raise DataError("An edited reply cannot be empty; write something, or cancel.")
+        earlier = self._store.completion(completion_id)
+        edited = Completion(
+            conversation_id=earlier.conversation_id,
+            prompt=earlier.prompt,
+            text=text,
+            model=earlier.model,
+            round=None,
+            sampling={"edited_from": earlier.id},
+            annotator=annotator,
+        )
+        self._store.add(edited)
+        return edited
+
+    def prefer(self, edited_id: str, annotator: str) -> Edit:
+        """Say that a person's version is better than the reply it was made of."""
+        edit = preferred(self._store.completion(edited_id), annotator)
+        self._store.add(edit)
+        return edit
 
     def compare(
         self, voices: Sequence[Voice], text: str, annotator: str, sampling: Mapping[str, Any]
     ) -> Iterator[list[Reply | None]]:
         """Reply to one prompt with several voices, side by side; no conversation is opened for it."""
-        _require_text(text)
         conversation_id = new_id()
-        prompt = (*self._opening(), Message(role="user", content=text))
+        prompt = (*self._opening(None), _message(text))
         drafts = [_draft(voice, conversation_id, prompt, annotator) for voice in voices]
         return self._generate(drafts, voices, self._sampling(sampling))
 
-    def turns(self, conversation_id: str) -> list[Turn]:
-        """Return a conversation's messages, each reply with its completion and its thumb."""
-        completions = self._store.completions(conversation_id=conversation_id)
-        thumbs = {c.id: t.up for c in completions for t in self._store.thumbs(completion_id=c.id)}
-        made = {(c.prompt, c.text): c for c in completions}
-        messages = history(completions)
-        return [
-            _turn(message, made.get((messages[:i], message.content)), thumbs)
-            for i, message in enumerate(messages)
-        ]
-
-    def _one(self, draft: Completion, voice: Voice, how: Sampling) -> Generator[Reply, None, None]:
-        replies = self._generate([draft], [voice], how)
+    def _one(
+        self, draft: Completion, voice: Voice, how: Sampling, opened: Conversation | None = None
+    ) -> Generator[Reply, None, None]:
+        replies = self._generate([draft], [voice], how, opened)
         try:
             for (reply,) in replies:
                 if reply:
@@ -115,41 +132,61 @@ class Chat:
             replies.close()
 
     def _generate(
-        self, drafts: Sequence[Completion], voices: Sequence[Voice], how: Sampling
+        self,
+        drafts: Sequence[Completion],
+        voices: Sequence[Voice],
+        how: Sampling,
+        opened: Conversation | None = None,
     ) -> Generator[list[Reply | None], None, None]:
         with self._places.take(len(drafts)):
             replies = []
             for i, (draft, voice) in enumerate(zip(drafts, voices, strict=True)):
                 drawn = replace(how, seed=how.seed + i)
                 stream = self._engine().stream(draft.prompt, drawn, adapter=voice.adapter)
-                replies.append(record_reply(self._store, stream, drawn, draft))
+                replies.append(record_reply(self._store, stream, drawn, draft, opened))
             yield from in_turns(replies)
 
     def _sampling(self, given: Mapping[str, Any]) -> Sampling:
         """Fill in the settings; the seed is always fixed, so that every reply can be made again."""
         limited = ("temperature", "top_p", "top_k", "max_tokens")
         settings = override(self._settings, "chat", {key: given.get(key) for key in limited})
+        if not 0 <= (given.get("seed") or 0) < SEEDS:
+            raise SettingsError(f"The seed cannot hold: it must be from 0 to {SEEDS - 1}.")
         defaults = Sampling(
             temperature=settings.temperature,
             top_p=settings.top_p,
             top_k=settings.top_k,
             max_tokens=settings.max_tokens,
-            seed=random.getrandbits(31),
+            seed=random.randrange(SEEDS),
         )
         return replace(defaults, **{key: value for key, value in given.items() if value is not None})
 
-    def _new_conversation(self, text: str) -> str:
-        return self._store.add(Conversation(title=" ".join(text.split())[:TITLE_LENGTH]))
+    def _before(self, conversation_id: str, after: str | None) -> Completion | None:
+        """Return the completion that a reply goes on from, None in a conversation without any."""
+        self._store.conversation(conversation_id)
+        completions = self._store.completions(conversation_id=conversation_id)
+        if after is None:
+            return completions[-1] if completions else None
+        earlier = self._store.completion(after)
+        if earlier.conversation_id != conversation_id:
+            raise DataError("That reply is of another conversation; open it, then go on from there.")
+        return earlier
 
-    def _opening(self) -> tuple[Message, ...]:
-        system = self._settings.system_prompt
-        return (Message(role="system", content=system),) if system else ()
+    def _opening(self, system: str | None) -> tuple[Message, ...]:
+        return _system(self._settings.system_prompt if system is None else system)
 
 
 def record_reply(
-    store: FeedbackStore, stream: Stream, sampling: Sampling, draft: Completion
+    store: FeedbackStore,
+    stream: Stream,
+    sampling: Sampling,
+    draft: Completion,
+    opened: Conversation | None = None,
 ) -> Generator[Reply, None, None]:
-    """Yield the reply as it grows, and keep it at its end, also when it was stopped before."""
+    """Yield the reply as it grows, and keep it at its end, also when it was stopped before.
+
+    With it a conversation that it opens is kept, so that none is ever empty.
+    """
     text = ""
     try:
         for piece in stream:
@@ -166,7 +203,8 @@ def record_reply(
             "stop_reason": stream.stop_reason,
         }
         ended = stream.stop_reason != "stopped"
-        store.add(replace(draft, text=text, sampling=facts, finished=ended))
+        reply = replace(draft, text=text, sampling=facts, finished=ended)
+        store.add_many([opened, reply] if opened else [reply])
     yield _reply(draft, stream, text, finished=True)
 
 
@@ -186,17 +224,21 @@ def in_turns(replies: Sequence[Generator[Reply, None, None]]) -> Generator[list[
             reply.close()
 
 
-def history(completions: Sequence[Completion]) -> tuple[Message, ...]:
-    """Return a conversation's messages so far: the last completion's prompt and its text."""
-    if not completions:
-        return ()
-    last = completions[-1]
-    return (*last.prompt, Message(role="assistant", content=last.text))
-
-
-def _require_text(text: str) -> None:
+def _message(text: str) -> Message:
     if not text.strip():
         raise DataError("There is nothing to reply to: write a message first.")
+    return Message(role="user", content=text)
+
+
+def _prompt(system: str | None, before: Sequence[Message], asked: Message) -> tuple[Message, ...]:
+    """Put a message after others, under the system prompt given, else under theirs."""
+    if system is None:
+        return (*before, asked)
+    return (*_system(system), *spoken(before), asked)
+
+
+def _system(text: str) -> tuple[Message, ...]:
+    return (Message(role="system", content=text),) if text.strip() else ()
 
 
 def _draft(voice: Voice, conversation_id: str, prompt: tuple[Message, ...], annotator: str) -> Completion:
@@ -208,18 +250,6 @@ def _draft(voice: Voice, conversation_id: str, prompt: tuple[Message, ...], anno
         round=voice.round,
         finished=False,
         annotator=annotator,
-    )
-
-
-def _turn(message: Message, completion: Completion | None, thumbs: Mapping[str, bool]) -> Turn:
-    if message.role != "assistant" or completion is None:
-        return Turn(message=message)
-    return Turn(
-        message=message,
-        completion_id=completion.id,
-        round=completion.round,
-        finished=completion.finished,
-        up=thumbs.get(completion.id),
     )
 
 

@@ -88,7 +88,7 @@ def build(
     A prompt is held out by a hash of its text, so it stays on its side in later rounds; prompts in
     `trained` (those of earlier rounds' training rows) are never held out.
     """
-    completions = {c.id: c for c in feedback.completions()}
+    completions = {c.id: c for c in feedback.completions(visible_only=True)}
     removed: Counter[str] = Counter()
     rows = (
         _unpaired(feedback, completions, removed)

@@ -13,8 +13,9 @@ from subprocess import Popen
 from typing import Any, Literal, get_args
 
 from alignchat import catalog, dataset, jobs, presets, reports
-from alignchat.chat import Chat, Reply, Turn, Voice
+from alignchat.chat import Chat, Reply, Voice
 from alignchat.config import Method, Settings, override
+from alignchat.conversations import Conversations
 from alignchat.engine import Engine
 from alignchat.errors import AdapterError, DataError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
@@ -23,7 +24,7 @@ from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write
 from alignchat.models import Models
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, START_LOCK_FILE, Round, Rounds, Status
 from alignchat.under_way import UnderWay
-from feedback_store import Choice, Conversation, FeedbackStore, Thumb, Verdict
+from feedback_store import Choice, FeedbackStore, Thumb, Verdict
 
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -44,6 +45,7 @@ class Loop:
         self.model = model
         self.rounds = Rounds(settings.data / "rounds" / model.name)
         self.feedback = Feedback(store)
+        self.conversations = Conversations(store)
         self.under_way = UnderWay()
         self.models = Models(settings.data)
         self._store = store
@@ -93,22 +95,45 @@ class Loop:
         conversation_id: str | None,
         text: str,
         *,
+        after: str | None = None,
+        system: str | None = None,
         round: int | None = None,
         annotator: str = "local",
         **sampling: Any,
     ) -> Generator[Reply, None, None]:
         """Reply to `text` in a conversation (a new one if None), yielding the reply as it grows.
 
+        `after` is the completion to go on from, None the newest; `system` replaces the system prompt;
         `round` None means the active one; `sampling` are fields of `engine.Sampling`. Closing the
         iterator stops the model; what has come is kept.
         """
-        return self._chat.reply(self._voice(round), conversation_id, text, annotator, sampling)
+        voice = self._voice(round)
+        return self._chat.reply(voice, conversation_id, text, annotator, sampling, after=after, system=system)
 
     def again(
-        self, completion_id: str, *, round: int | None = None, annotator: str = "local", **sampling: Any
+        self,
+        completion_id: str,
+        text: str | None = None,
+        *,
+        system: str | None = None,
+        round: int | None = None,
+        annotator: str = "local",
+        **sampling: Any,
     ) -> Generator[Reply, None, None]:
-        """Reply once more to what a completion replied to; the earlier one stays, unjudged by this."""
-        return self._chat.again(self._voice(round), completion_id, annotator, sampling)
+        """Reply once more to what a completion replied to, or to `text` put in its place.
+
+        The earlier reply stays, unjudged by this.
+        """
+        voice = self._voice(round)
+        return self._chat.again(voice, completion_id, annotator, sampling, text=text, system=system)
+
+    def edit(self, completion_id: str, text: str, *, annotator: str = "local") -> str:
+        """Keep one's own version of a reply beside it and return its id; neither is judged by this."""
+        return self._chat.edit(completion_id, text, annotator).id
+
+    def prefer(self, edited_id: str, *, annotator: str = "local") -> None:
+        """Say that one's own version is better than the reply it was made of."""
+        self._chat.prefer(edited_id, annotator)
 
     def compare(
         self,
@@ -121,14 +146,6 @@ class Loop:
     ) -> Iterator[list[Reply | None]]:
         """Reply twice to one prompt, side by side; a side's round None means the active one."""
         return self._chat.compare([self._voice(left), self._voice(right)], text, annotator, sampling)
-
-    def conversations(self) -> list[Conversation]:
-        """Return all conversations, the newest first."""
-        return self._store.conversations()[::-1]
-
-    def turns(self, conversation_id: str) -> list[Turn]:
-        """Return a conversation's messages in order, with the thumbs its replies got."""
-        return self._chat.turns(conversation_id)
 
     # Feedback
 

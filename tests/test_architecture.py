@@ -58,6 +58,8 @@ LAYERS = (
         "alignchat.charts",
         "alignchat.jobs",
         "alignchat.feedback",
+        "alignchat.conversations",
+        "alignchat.transcripts",
         "alignchat.weights",
     ),
     ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),

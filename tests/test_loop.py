@@ -56,15 +56,15 @@ def test_a_reply_grows_and_is_kept(loop: Loop) -> None:
         "base says hello there",
     ]
     assert [reply.finished for reply in replies] == [False, False, False, False, True]
-    turns = loop.turns(replies[-1].conversation_id)
+    turns = loop.conversations.turns(replies[-1].conversation_id)
     assert [turn.message.content for turn in turns] == ["hello there", "base says hello there"]
-    assert turns[1].completion_id == replies[-1].completion_id
+    assert turns[1].completion.id == replies[-1].completion_id
 
 
 def test_a_conversation_goes_on_where_it_was(loop: Loop) -> None:
     conversation, _ = ask(loop, "one")
     ask(loop, "two", conversation)
-    contents = [turn.message.content for turn in loop.turns(conversation)]
+    contents = [turn.message.content for turn in loop.conversations.turns(conversation)]
     assert contents == ["one", "base says one", "two", "base says two"]
 
 
@@ -73,16 +73,16 @@ def test_everything_said_is_there_after_a_restart(open_loop: OpenLoop) -> None:
     conversation, completion = ask(first, "hello")
     first.rate(completion, True)
     first.close()
-    turns = open_loop().turns(conversation)
-    assert turns[1].up is True
+    turns = open_loop().conversations.turns(conversation)
+    assert turns[1].thumb.up is True
 
 
 def test_a_stopped_reply_is_kept_as_unfinished_and_never_trained_on(loop: Loop) -> None:
     replies = loop.reply(None, "a long story please")
     reply = next(replies)
     replies.close()  # type: ignore[attr-defined]  # an iterator that is a generator
-    turns = loop.turns(reply.conversation_id)
-    assert (turns[1].message.content, turns[1].finished) == ("base", False)
+    turns = loop.conversations.turns(reply.conversation_id)
+    assert (turns[1].message.content, turns[1].completion.finished) == ("base", False)
     loop.rate(reply.completion_id, True)
     assert loop.preview("kto")["removed"] == {"reply stopped before its end": 1}
 
@@ -90,7 +90,7 @@ def test_a_stopped_reply_is_kept_as_unfinished_and_never_trained_on(loop: Loop) 
 def test_a_reply_at_its_length_limit_is_a_finished_one(loop: Loop) -> None:
     *_, reply = loop.reply(None, "a long story", max_tokens=2)
     assert reply.text == "base says"
-    assert loop.turns(reply.conversation_id)[1].finished
+    assert loop.conversations.turns(reply.conversation_id)[1].completion.finished
 
 
 def test_asking_again_judges_nothing_and_keeps_the_earlier_reply(loop: Loop) -> None:
@@ -106,7 +106,8 @@ def test_the_last_thumb_counts_and_can_be_taken_back(loop: Loop) -> None:
     seen = []
     for up in (True, False, None):
         loop.rate(completion, up)
-        seen.append(loop.turns(conversation)[1].up)
+        thumb = loop.conversations.turns(conversation)[1].thumb
+        seen.append(thumb and thumb.up)
     assert seen == [True, False, None]
 
 
@@ -127,7 +128,7 @@ def test_a_comparison_gives_two_replies_to_choose_between(loop: Loop) -> None:
 def test_a_comparison_is_not_among_the_conversations(loop: Loop) -> None:
     list(loop.compare("hello"))
     ask(loop, "hello")
-    assert len(loop.conversations()) == 1
+    assert len(loop.conversations.all()) == 1
 
 
 def test_two_comparisons_at_once_do_not_wait_for_each_other_for_ever(loop: Loop) -> None:
@@ -246,4 +247,4 @@ def test_a_temperature_that_cannot_hold_is_refused_before_a_conversation_begins(
 ) -> None:
     with pytest.raises(SettingsError, match=r"chat\.temperature"):
         loop.reply(None, "hello", temperature=temperature)
-    assert loop.conversations() == []
+    assert loop.conversations.all() == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from alignchat import config, transfer
-from alignchat.chat import Turn
+from alignchat.conversations import Turn
 from alignchat.engine import ScriptedEngine
 from alignchat.errors import AlignchatError, Cancelled, ModelError, SettingsError
 from alignchat.loop import Loop
@@ -22,7 +22,7 @@ from alignchat.ui import i18n, messages, model_views, server, views
 from alignchat.ui.guard import HEADERS, Guard
 from alignchat.ui.stops import Stops
 from alignchat.under_way import Transfer
-from feedback_store import Message
+from feedback_store import Completion, Message, Thumb
 
 ROOT = Path(__file__).parent.parent
 EN, IT = i18n.TEXTS["en"], i18n.TEXTS["it"]
@@ -101,13 +101,25 @@ def test_html_outside_code_is_text(text: str, escaped: str) -> None:
     assert messages.escape(text) == escaped
 
 
+def a_completion(**facts: Any) -> Completion:
+    usual: dict[str, Any] = {"conversation_id": "c", "prompt": (), "text": "", "model": "m", "round": 0}
+    return Completion(**usual | facts)
+
+
 def test_a_position_on_the_page_is_a_reply_by_its_id() -> None:
     turns = [
         Turn(message=Message(role="system", content="be brief")),
         Turn(message=Message(role="user", content="hello")),
-        Turn(message=Message(role="assistant", content="hi"), completion_id="c1", round=2, up=True),
+        Turn(
+            message=Message(role="assistant", content="hi"),
+            completion=a_completion(id="c1", round=2),
+            thumb=Thumb(completion_id="c1", up=True),
+        ),
         Turn(message=Message(role="user", content="again")),
-        Turn(message=Message(role="assistant", content="no"), completion_id="c2", round=0, finished=False),
+        Turn(
+            message=Message(role="assistant", content="no"),
+            completion=a_completion(id="c2", round=0, finished=False),
+        ),
     ]
     assert [messages.reply_at(turns, i) for i in range(-1, 5)] == [None, None, "c1", None, "c2", None]
     assert messages.last_reply(turns) == "c2"
@@ -282,8 +294,8 @@ def test_stop_closes_the_reply_of_its_own_session_only(tmp_path: Path) -> None:
         stops.stop("somebody else")
         stops.stop("me")
         assert len(list(mine)) == 1
-        turn = loop.turns(first.conversation_id)[-1]
-        assert not turn.finished
+        turn = loop.conversations.turns(first.conversation_id)[-1]
+        assert not turn.completion.finished
         assert turn.message.content.startswith("one")
 
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from alignchat.config import Settings
+from alignchat.conversations import Conversations
 from alignchat.feedback import Feedback
 from alignchat.loop import Loop
 
 Command = Callable[[Settings, argparse.Namespace], Any]
 LoopCommand = Callable[[Loop, argparse.Namespace], Any]
 FeedbackCommand = Callable[[Feedback, argparse.Namespace], Any]
+ConversationsCommand = Callable[[Conversations, argparse.Namespace], Any]
 
 
 def add_group(commands: Any, name: str, text: str) -> Any:
@@ -30,7 +32,12 @@ def feedback_command(commands: Any, name: str, run: FeedbackCommand) -> argparse
     return bare_command(commands, name, _opening(Feedback, run))
 
 
-def _opening(kind: type[Loop] | type[Feedback], run: Callable[..., Any]) -> Command:
+def conversations_command(commands: Any, name: str, run: ConversationsCommand) -> argparse.ArgumentParser:
+    """Add a command that needs only the conversations."""
+    return bare_command(commands, name, _opening(Conversations, run))
+
+
+def _opening(kind: type[Loop | Feedback | Conversations], run: Callable[..., Any]) -> Command:
     def opened(settings: Settings, options: argparse.Namespace) -> Any:
         with kind.open(settings) as part:
             return run(part, options)

@@ -161,13 +161,13 @@ class ChatTab:
         return {self.voice: gr.Dropdown(choices=self.page.voices())}
 
     def _turns(self, conversation: str | None) -> list[Any]:
-        return self.page.loop.turns(conversation) if conversation else []
+        return self.page.loop.conversations.turns(conversation) if conversation else []
 
     def _messages(self, conversation: str | None) -> list[Any]:
         return messages.messages(self._turns(conversation), self.texts)
 
     def _listed(self, conversation: str | None) -> gr.Radio:
-        listed = self.page.loop.conversations()[:LISTED]
+        listed = self.page.loop.conversations.all()[:LISTED]
         choices = [(c.title or self.texts["untitled"], c.id) for c in listed]
         hint = None if choices else self.texts["conversations_empty"]
         return gr.Radio(choices=choices, value=conversation, info=hint)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from alignchat.chat import Reply, Turn
+from alignchat.chat import Reply
+from alignchat.conversations import Turn
 from alignchat.ui.i18n import Texts, round_name
 
 # A fenced block, closed or still growing, or a code span on one line.
@@ -51,18 +52,23 @@ def growing(before: Sequence[Any], reply: Reply | None) -> list[Any]:
 def thumbs(turns: Sequence[Turn]) -> list[str | None]:
     """Return the thumb of each reply in the component's words."""
     words = {True: "Like", False: "Dislike", None: None}
-    return [words[turn.up] for turn in shown(turns) if turn.message.role == "assistant"]
+    replies = [turn for turn in shown(turns) if turn.message.role == "assistant"]
+    return [words[turn.thumb.up if turn.thumb else None] for turn in replies]
 
 
 def last_reply(turns: Sequence[Turn]) -> str | None:
     """Return the id of the last reply, if the conversation ends in one."""
-    return turns[-1].completion_id if turns else None
+    return _id(turns[-1]) if turns else None
 
 
 def reply_at(turns: Sequence[Turn], position: int) -> str | None:
     """Return the id of the reply at a position among the shown messages, if there is one."""
     visible = shown(turns)
-    return visible[position].completion_id if 0 <= position < len(visible) else None
+    return _id(visible[position]) if 0 <= position < len(visible) else None
+
+
+def _id(turn: Turn) -> str | None:
+    return turn.completion.id if turn.completion else None
 
 
 def _plain(text: str) -> str:
@@ -71,8 +77,8 @@ def _plain(text: str) -> str:
 
 def _message(turn: Turn, texts: Texts) -> dict[str, Any]:
     content = escape(turn.message.content)
-    if turn.message.role == "assistant" and turn.completion_id:
-        who = round_name(turn.round or 0, texts)
-        notes = who if turn.finished else f"{who} · {texts['stopped']}"
+    if turn.completion:
+        who = round_name(turn.completion.round or 0, texts)
+        notes = who if turn.completion.finished else f"{who} · {texts['stopped']}"
         content = f'{content}\n\n<small class="who">{notes}</small>'
     return {"role": turn.message.role, "content": content}
