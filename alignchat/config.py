@@ -88,6 +88,12 @@ class TrainingSettings(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the matrix products; auto: bf16 where the hardware has it."
     )
+    weights: Literal["full", "4bit"] = Field(
+        "full", description="4bit: the model's own weights in NF4 (QLoRA); NVIDIA, requirements-gpu.txt."
+    )
+    recompute: bool = Field(
+        False, description="Compute activations twice instead of keeping them: slower, with less memory."
+    )
     seed: int = Field(42, ge=0, description="Seed of the initial LoRA weights and of the order of rows.")
 
 

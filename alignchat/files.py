@@ -84,6 +84,16 @@ def writing(path: Path) -> Iterator[None]:
         raise DiskError(f"{path} cannot be written ({error.strerror}); {remedy} and try again.") from error
 
 
+def require_space(folder: Path, size: int) -> None:
+    """Raise DiskError, before anything is begun, if `size` bytes more do not fit at `folder`."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if (free := shutil.disk_usage(there).free) < size:
+        raise DiskError(
+            f"{folder} needs {size / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; "
+            "free some space and try again."
+        )
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY)

@@ -1,6 +1,8 @@
 """Every method and loss trains on a tiny real model; what a round is held to; the presets."""
 
 import math
+import shutil
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +11,7 @@ import pytest
 from alignchat import catalog, presets
 from alignchat.catalog import Model
 from alignchat.config import Method, TrainingSettings
+from alignchat.errors import DiskError, SettingsError
 from alignchat.training.trainer import REFERENCE_FREE, TrainSummary, train
 from tests.test_training import SETTINGS, pairs, stop_at, thumbs, weights_of
 from tests.tiny_models import write_llama
@@ -119,3 +122,26 @@ def test_presets_differ_by_how_far_a_round_may_move(method: Method) -> None:
     asked = presets.resolved(method, TrainingSettings(preset="strong", learning_rate=1e-6))
     assert asked.learning_rate == 1e-6
     assert asked.beta == settings[-1].beta
+
+
+def test_activations_computed_twice_give_the_same_adapter(tiny: Model, tmp_path: Path) -> None:
+    run(tiny, tmp_path / "kept")
+    run(tiny, tmp_path / "twice", recompute=True)
+    assert weights_of(tmp_path / "twice") == weights_of(tmp_path / "kept")
+
+
+def test_four_bits_without_bitsandbytes_are_refused_with_what_to_install(
+    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes.nn", None)
+    with pytest.raises(SettingsError, match=r"training\.weights .* requirements-gpu\.txt"):
+        run(tiny, tmp_path, weights="4bit")
+
+
+def test_a_checkpoint_that_would_not_fit_is_not_begun(tiny: Model, tmp_path: Path) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=10_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: full)
+        with pytest.raises(DiskError, match="free some space"):
+            run(tiny, tmp_path, stop=3)
+    assert list(tmp_path.glob("checkpoints/*")) == []

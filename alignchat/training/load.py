@@ -13,8 +13,12 @@ from alignchat.errors import ModelError, SettingsError
 Precision = Literal["fp32", "bf16"]
 
 
-def load_model(model: Model) -> PreTrainedModel:
-    """Return the model with its weights dequantised to fp32, on the CPU; the Trainer moves it."""
+def load_model(model: Model, *, four_bit: bool = False) -> PreTrainedModel:
+    """Return the model with its weights dequantised to fp32, on the CPU; the Trainer moves it.
+
+    With `four_bit` its linear layers become 4-bit NormalFloat ones as they are moved (QLoRA,
+    https://arxiv.org/abs/2305.14314). Raise SettingsError if there is nothing installed to do that with.
+    """
     loaded: Any = _from_gguf(AutoModelForCausalLM, model, dtype=torch.float32)
     # The weights are plain fp32 by now, but TRL refuses to train what still says it is quantised.
     del loaded.config.quantization_config
@@ -22,6 +26,8 @@ def load_model(model: Model) -> PreTrainedModel:
     loaded.is_quantized = False
     # PEFT asks the hub about a model that has a name each time it saves.
     loaded.config._name_or_path = loaded.name_or_path = ""
+    if four_bit:
+        _to_four_bits(loaded)
     return loaded
 
 
@@ -56,6 +62,37 @@ def quiet_libraries() -> None:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     logging.getLogger("trl").setLevel(logging.ERROR)
+
+
+def _to_four_bits(network: Any) -> None:
+    try:
+        from bitsandbytes.nn import (  # type: ignore[import-not-found]  # optional: requirements-gpu.txt
+            Linear4bit,
+            Params4bit,
+        )
+    except ImportError as error:
+        raise SettingsError(
+            "training.weights is 4bit, which needs bitsandbytes and an NVIDIA GPU: "
+            "pip install -r requirements-gpu.txt, or set it to full."
+        ) from error
+    names = [name for name, part in network.named_modules() if type(part) is torch.nn.Linear]
+    for name in names:
+        if name == "lm_head":  # kept whole, as in the paper
+            continue
+        whole = network.get_submodule(name)
+        short = Linear4bit(
+            whole.in_features,
+            whole.out_features,
+            bias=whole.bias is not None,
+            compute_dtype=torch.bfloat16,
+            quant_type="nf4",
+            device="meta",
+        )
+        short.weight = Params4bit(whole.weight.data, requires_grad=False, quant_type="nf4", module=short)
+        short.bias = whole.bias
+        network.set_submodule(name, short)
+    # PEFT chooses its LoRA layers by this, and transformers refuses to train what says it is quantised.
+    network.is_loaded_in_4bit = True
 
 
 def _has_bf16() -> bool:

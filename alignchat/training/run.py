@@ -9,9 +9,11 @@ from typing import Any
 from transformers import TrainerCallback
 
 from alignchat.errors import SettingsError
+from alignchat.files import require_space
 from alignchat.training import checkpoints
 from alignchat.training.prepare import Prepared
 
+_MARGIN = 2**20
 OnStep = Callable[[dict[str, float]], None]
 ShouldStop = Callable[[], bool]
 
@@ -41,10 +43,14 @@ class Run(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         self._loop_began = time.monotonic()
 
-    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_step_end(self, _args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self.step = state.global_step
         if self.step < self._steps and self.should_stop():
             self.stopped = control.should_save = control.should_training_stop = True
+        if control.should_save:
+            trained = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
+            # The weights and AdamW's two moments of each; the rest is small.
+            require_space(self.folder, 3 * trained + _MARGIN)
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any], **_: Any) -> None:
         if "loss" not in logs:
