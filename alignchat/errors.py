@@ -13,7 +13,7 @@ show `EXPECTED` errors as they are; anything else is a bug.
     └── Cancelled          the person asked to stop
 """
 
-from feedback_store import StoreError
+from feedback_store import NotSavedError, StoreError
 
 
 class AlignchatError(Exception):
@@ -48,4 +48,6 @@ class Cancelled(AlignchatError):
     """The person asked to stop."""
 
 
+# What the disk did not take: the same act may succeed later.
+UNSAVED: type[Exception] = NotSavedError
 EXPECTED: tuple[type[Exception], ...] = (AlignchatError, StoreError)

@@ -1,14 +1,14 @@
 """What people said, without any model: counts, files in and out, and the care of the journal."""
 
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from alignchat.config import Settings
 from alignchat.errors import SettingsError
-from feedback_store import FeedbackStore, exchange, native, openwebui
+from feedback_store import DuplicateError, FeedbackStore, Thumb, exchange, native, new_id, openwebui
 
 ImportFormat = Literal["trl", "native", "open-webui"]
 ExportFormat = Literal["kto", "dpo", "native", "csv"]
@@ -41,17 +41,65 @@ class Feedback:
 
     def stats(self) -> dict[str, int]:
         """Count what was said so far."""
-        thumbs, choices = self._store.thumbs(), self._store.choices()
+        count = self._store.count
         return {
-            "conversations": len(self._store.conversations()),
-            "completions": len(self._store.completions()),
-            "up": sum(thumb.up for thumb in thumbs),
-            "down": sum(not thumb.up for thumb in thumbs),
-            "choices": len(choices),
-            "pairs": sum(choice.chosen_id is not None for choice in choices),
-            "both_bad": sum(choice.verdict == "both_bad" for choice in choices),
-            "edits": len(self._store.edits()),
+            "conversations": count("conversation"),
+            "completions": count("completion"),
+            "up": count("thumb", "up", True),
+            "down": count("thumb", "up", False),
+            "choices": count("choice"),
+            "pairs": count("choice", "verdict", "left") + count("choice", "verdict", "right"),
+            "both_bad": count("choice", "verdict", "both_bad"),
+            "edits": count("edit"),
         }
+
+    def rate(
+        self,
+        completion_id: str,
+        up: bool | None,
+        *,
+        tags: Sequence[str] = (),
+        comment: str = "",
+        annotator: str = "local",
+        id: str | None = None,
+    ) -> None:
+        """Set an annotator's thumb on a completion; None takes back the one there is.
+
+        `id` names this act: what may not have arrived can be said again under it, and counts once.
+        """
+        self._store.completion(completion_id)
+        said = Thumb(
+            id=id or new_id(),
+            completion_id=completion_id,
+            up=bool(up),
+            tags=tuple(tags),
+            comment=comment,
+            annotator=annotator,
+        )
+        save: Callable[[Thumb], object] = self._store.add
+        if up is None:
+            before = self._store.thumbs(completion_id=completion_id, annotator=annotator)
+            if not before:
+                return
+            said = replace(before[0], id=said.id, created_at=said.created_at)
+            save = self._store.add_retracted
+        try:
+            save(said)
+        except DuplicateError:
+            if not self._was_said(said, taken_back=up is None):
+                raise
+            self._store.add_many([])  # returns when all that was read is durable
+
+    def _was_said(self, thumb: Thumb, *, taken_back: bool) -> bool:
+        """Tell whether this act was saved before: under its id, at another moment."""
+        first, *later = self._store.history(thumb.id)
+        known = first.record
+        if not isinstance(known, Thumb):
+            return False
+        if taken_back:
+            about = (known.completion_id, known.annotator) == (thumb.completion_id, thumb.annotator)
+            return about and bool(later) and later[0].op == "retract" and later[0].seq == first.seq + 1
+        return replace(known, created_at=thumb.created_at) == thumb
 
     def import_file(
         self, path: Path, *, format: ImportFormat = "trl", dry_run: bool = False

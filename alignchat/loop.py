@@ -24,7 +24,7 @@ from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write
 from alignchat.models import Models
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, START_LOCK_FILE, Round, Rounds, Status
 from alignchat.under_way import UnderWay
-from feedback_store import Choice, FeedbackStore, Thumb, Verdict
+from feedback_store import Choice, FeedbackStore, Verdict
 
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -151,12 +151,7 @@ class Loop:
 
     def rate(self, completion_id: str, up: bool | None, *, annotator: str = "local") -> None:
         """Set one's thumb on a completion, up or down; None takes it back."""
-        self._store.completion(completion_id)
-        if up is not None:
-            self._store.add(Thumb(completion_id=completion_id, up=up, annotator=annotator))
-            return
-        for thumb in self._store.thumbs(completion_id=completion_id, annotator=annotator):
-            self._store.retract(thumb.id)
+        self.feedback.rate(completion_id, up, annotator=annotator)
 
     def choose(
         self, left_id: str, right_id: str, verdict: Verdict, *, blind: bool = False, annotator: str = "local"

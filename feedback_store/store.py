@@ -77,18 +77,14 @@ class FeedbackStore:
 
     def add_many(self, records: Sequence[Record]) -> int:
         """Save records in one act, all or none; return how many were not there yet."""
-        rows = _rows(records)
-        # What others wrote is seen after the write: to look before it would be to wait for a running sync,
-        # and writers that wait there cannot share the next one.
-        with self._view(fresh=False) as view:
-            new = [(kind, row) for kind, row in rows if not _is_known(view, kind, row)]
-        first = self._journal.append([_body("add", kind, row, row["created_at"]) for kind, row in new])
-        with self._view(fresh=False) as view:
-            for seq, (kind, row) in enumerate(new, first):
-                entry = view.entries.get(row["id"])
-                if entry and entry.seq != seq:
-                    _is_known(view, kind, row)  # another writer was faster; harmless if it said the same
-        return len(new)
+        return self._add(_rows(records), _added)
+
+    def add_retracted(self, record: Record) -> None:
+        """Save, in one act, a judgement that takes back the one before it and says nothing itself.
+
+        Doing so again with the very same record does nothing, whatever was said since.
+        """
+        self._add(_rows([record]), _added_and_retracted)
 
     def revise(self, record: Record) -> None:
         """Replace a record's content, keeping its id and its history."""
@@ -176,6 +172,12 @@ class FeedbackStore:
         """List the edits that count: the latest of each annotator on each completion, unless retracted."""
         return self._find(Edit, _given(completion_id=completion_id, annotator=annotator))
 
+    def count(self, kind: str, field: str | None = None, value: object = None) -> int:
+        """Count the records of a kind that count now, or those with a value in an indexed field."""
+        with self._view() as view:
+            table = view.tables[kind]
+            return len(table) if field is None else table.number_of(field, value)
+
     def history(self, id: str) -> list[HistoryEvent]:
         """List every event of a record, as the journal has it; raise UnknownRecordError for an unknown id."""
         self._entry(id)
@@ -210,6 +212,21 @@ class FeedbackStore:
     def compact(self) -> CompactReport:
         """Erase for good what no longer counts; the present state stays, undo and history go."""
         return upkeep.compact(self._journal)
+
+    def _add(self, rows: Sequence[tuple[str, Row]], bodies: Callable[[str, Row], list[bytes]]) -> int:
+        # What others wrote is seen after the write: to look before it would be to wait for a running sync,
+        # and writers that wait there cannot share the next one.
+        with self._view(fresh=False) as view:
+            new = [(kind, row) for kind, row in rows if not _is_known(view, kind, row)]
+        written = [bodies(kind, row) for kind, row in new]
+        seq = self._journal.append([body for each in written for body in each])
+        with self._view(fresh=False) as view:
+            for (kind, row), each in zip(new, written, strict=True):
+                entry = view.entries.get(row["id"])
+                if entry and entry.seq != seq:
+                    _is_known(view, kind, row)  # another writer was faster; harmless if it said the same
+                seq += len(each)
+        return len(new)
 
     def _change(self, op: Op, id: str) -> None:
         entry = self._entry(id)
@@ -257,6 +274,14 @@ def _history_event(event: Event) -> HistoryEvent:
 
 def _body(op: Op, kind: str, row: Row, at: str) -> bytes:
     return encode_body(op, kind, row["id"], at, row)
+
+
+def _added(kind: str, row: Row) -> list[bytes]:
+    return [_body("add", kind, row, row["created_at"])]
+
+
+def _added_and_retracted(kind: str, row: Row) -> list[bytes]:
+    return [*_added(kind, row), encode_body("retract", kind, row["id"], row["created_at"])]
 
 
 def _rows(records: Sequence[Record]) -> list[tuple[str, Row]]:

@@ -19,8 +19,8 @@ Ids = dict[str, None]  # an ordered set
 INDEXES: dict[str, tuple[str, ...]] = {
     "conversation": (),
     "completion": ("conversation_id", "round", "model"),
-    "thumb": ("completion_id", "tags", "annotator"),
-    "choice": ("left_id", "right_id", "annotator"),
+    "thumb": ("completion_id", "tags", "annotator", "up"),
+    "choice": ("left_id", "right_id", "annotator", "verdict"),
     "edit": ("completion_id", "annotator"),
 }
 
@@ -64,6 +64,10 @@ class LiveTable(Table):
     def lookup(self, name: str, value: object) -> list[str]:
         """List the ids whose field has this value (or holds it, for a list)."""
         return list(self._index[name].get(value, ()))
+
+    def number_of(self, name: str, value: object) -> int:
+        """Count the rows whose field has this value."""
+        return len(self._index[name].get(value, ()))
 
     def has(self, name: str, value: object) -> bool:
         """Tell whether any row has this value."""

@@ -1,6 +1,7 @@
 """A real app process and a real Chromium for tests; knows the page's ids, not what it should show."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -99,12 +100,17 @@ class Trouble:
 
     errors: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    expected: str | None = None
 
     def watch(self, page: Any) -> None:
         """Note errors of the page and of its console, and requests that would leave the machine."""
         page.on("pageerror", lambda error: self.errors.append(f"page: {error}"))
-        page.on("console", lambda m: m.type == "error" and self.errors.append(f"console: {m.text}"))
+        page.on("console", lambda m: m.type == "error" and self._note(m.text))
         page.route("**/*", self._pass)
+
+    def _note(self, text: str) -> None:
+        if self.expected is None or not re.search(self.expected, text):
+            self.errors.append(f"console: {text}")
 
     def _pass(self, route: Any) -> None:
         if route.request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
@@ -142,9 +148,10 @@ def page_of(
     width: int = 1280,
     height: int = 860,
     dark: bool = False,
+    expected: str | None = None,
 ) -> Iterator[Any]:
-    """Give the app's page, ready to use; at the end it must have made no trouble."""
-    trouble = Trouble()
+    """Give the app's page, ready to use; at the end it must have made no trouble but what is `expected`."""
+    trouble = Trouble(expected=expected)
     scheme = "dark" if dark else "light"
     context = chromium.new_context(
         locale=locale, viewport={"width": width, "height": height}, color_scheme=scheme

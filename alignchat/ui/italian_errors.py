@@ -22,6 +22,21 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "resta com'è; riprendi il round.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
     "domanda; prima confrontale.",
+    # Feedback
+    r"The vote cannot be read \((.*)\).*": r"Il voto non si può leggere (\1); ricarica la pagina.",
+    r"There is no completion (.*)\.": r"Non c'è più la risposta \1.",
+    r"There is no conversation (.*)\.": r"Non c'è più la conversazione \1.",
+    r"There is no record (.*); nothing was changed\.": r"Non c'è il giudizio \1; non è cambiato nulla.",
+    r"Another record has the id (\S+); not saved.*": r"Non salvato: \1 è già il nome di qualcos'altro.",
+    r"Not saved: the disk of (.*) is full.*": r"Non salvato: il disco di \1 è pieno; libera "
+    "spazio e riprova.",
+    r"Not saved: (.*) was written by a newer version.*": r"Non salvato: \1 viene da una versione più "
+    "nuova di questo programma; aggiornalo. La lettura funziona.",
+    r"Not saved: (.*) cannot be written to \((.*)\);.*": r"Non salvato: in \1 non si può scrivere (\2); "
+    "controlla il disco.",
+    r"Not saved: (.*)\. Mend that and restart.*": r"Non salvato: \1. Rimedia e riavvia; la lettura funziona.",
+    r"(.*) was (?:moved or deleted|shortened|replaced).*, so this is not saved;.*": "Non salvato: qualcun "
+    r"altro ha spostato, cancellato o cambiato \1; rimettilo al suo posto.",
     # Models
     r"There is no network, and (.*) are to be fetched from the hub\.": "Non c'è rete, e servono "
     r"\1 dall'hub.",

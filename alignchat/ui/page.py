@@ -81,6 +81,8 @@ def _lay_head(loop: Loop, language: Language, texts: Texts) -> None:
         f'<header class="head" lang="{language}" data-liked="{escape(texts["liked"])}" '
         f'data-disliked="{escape(texts["disliked"])}"><h1>alignchat</h1><p>{escape(texts["tagline"])}</p>'
         f'<span class="model">{escape(loop.model.name)}</span>'
+        f'<p id="unsaved" role="status" data-one="{escape(texts["unsaved_one"])}" '
+        f'data-many="{escape(texts["unsaved"])}" data-refused="{escape(texts["vote_refused"])}"></p>'
         f'<nav aria-label="{escape(texts["language"])}">{links}</nav></header>',
         sanitize_html=False,
         elem_id="head",

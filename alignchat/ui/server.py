@@ -27,7 +27,7 @@ LOOPBACK = {
     "::1": ("[::1]", "localhost"),
 }
 COOKIE = "alignchat-language"
-HERE = Path(__file__).parent
+SCRIPTS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.js"))}
 
 
 def serve(settings: Settings, *, open_browser: bool) -> int:
@@ -102,7 +102,7 @@ def application(loop: Loop) -> Any:
     from fastapi import FastAPI, Request
     from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-    from alignchat.ui import build
+    from alignchat.ui import build, votes
     from alignchat.ui.theme import CSS, component_texts, theme
 
     app = FastAPI(openapi_url=None)
@@ -121,9 +121,13 @@ def application(loop: Loop) -> Any:
             response.set_cookie(COOKIE, language, max_age=31_536_000, httponly=True, samesite="strict")
         return response
 
-    @app.get("/page.js")
-    def script() -> Response:
-        return FileResponse(HERE / "page.js", media_type="text/javascript")
+    @app.get("/{name}.js")
+    def script(name: str) -> Response:
+        if name not in SCRIPTS:
+            return Response(status_code=404)
+        return FileResponse(SCRIPTS[name], media_type="text/javascript")
+
+    app.include_router(votes.router(loop))
 
     @app.get("/manifest.json")
     def manifest() -> Response:
@@ -136,7 +140,7 @@ def application(loop: Loop) -> Any:
             path=f"/{language}",
             theme=theme(),
             css=CSS,
-            head='<script src="/page.js" defer></script>',
+            head="".join(f'<script src="/{name}.js" defer></script>' for name in SCRIPTS),
             i18n=component_texts(TEXTS[language]),
             footer_links=[],
             ssr_mode=False,

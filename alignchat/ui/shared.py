@@ -37,8 +37,10 @@ class Page:
         return next(r.number for r in self.loop.list_rounds() if r.active)
 
     def strip_now(self) -> str:
-        """Return the strip of counts as it stands."""
-        return views.strip(self.loop.feedback.stats(), self.active(), self.running(), self.texts)
+        """Return the strip of counts as it stands, as a new value: votes change the shown one in place."""
+        return f"<!-- {stamp()} -->" + views.strip(
+            self.loop.feedback.stats(), self.active(), self.running(), self.texts
+        )
 
     def voices(self) -> Choices:
         """Return whom one can talk to: the round in use, and each by its number."""

@@ -23,7 +23,8 @@ def notice(sentence: str, kind: str = "error") -> str:
 def strip(stats: Mapping[str, int], active: int, running: RoundReport | None, texts: Texts) -> str:
     """Return the counts of what was said, the round in use, and what is running."""
     counts = "".join(
-        f'<li class="{key}"><b>{stats[key]}</b> {_text(_counted(key, stats[key], texts))}</li>'
+        f'<li class="{key}" data-one="{_text(_counted(key, 1, texts))}" data-many="{_text(texts[key])}">'
+        f"<b>{stats[key]}</b> <span>{_text(_counted(key, stats[key], texts))}</span></li>"
         for key in ("up", "down", "pairs")
     )
     used = texts["in_use"].format(round=f"<b>{_text(round_name(active, texts))}</b>")

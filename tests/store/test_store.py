@@ -61,6 +61,27 @@ def test_retracting_a_thumb_clears_it_and_does_not_bring_back_the_one_before(sto
     assert store.thumbs() == [latest]
 
 
+def test_a_thumb_added_retracted_takes_back_the_one_before_once(store: FeedbackStore) -> None:
+    store.add(thumb(up=True))
+    back, later = thumb(up=True), thumb(up=False)
+    store.add_retracted(back)
+    assert store.thumbs() == []
+    store.add(later)
+    store.add_retracted(back)
+    assert store.thumbs() == reopened(store).thumbs() == [later]
+
+
+def test_counts_agree_with_lists(store: FeedbackStore) -> None:
+    for record in one_of_each():
+        store.add(record)
+    store.add(thumb("k2", up=False))
+    for seen in (store, reopened(store)):
+        assert [seen.count("thumb", "up", up) for up in (True, False)] == [1, 1]
+        assert seen.count("choice", "verdict", "right") == seen.count("edit") == 1
+        assert seen.count("choice", "verdict", "left") == 0
+        assert seen.count("completion") == len(seen.completions())
+
+
 def test_a_later_choice_on_the_same_pair_replaces_the_earlier_whatever_the_sides(
     store: FeedbackStore,
 ) -> None:

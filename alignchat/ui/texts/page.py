@@ -12,6 +12,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "pairs": ("pairs", "coppie"),
     "pairs_one": ("pair", "coppia"),
     "in_use": ("In use: {round}", "In uso: {round}"),
+    "unsaved": (
+        "{n} votes not saved yet: kept in this browser and sent again.",
+        "{n} voti non ancora salvati: restano in questo browser e vengono rispediti.",
+    ),
+    "unsaved_one": (
+        "1 vote not saved yet: kept in this browser and sent again.",
+        "1 voto non ancora salvato: resta in questo browser e viene rispedito.",
+    ),
+    "vote_refused": ("A vote was refused. {reason}", "Un voto è stato rifiutato. {reason}"),
     "retrain": ("Retrain", "Riaddestra"),
     "base": ("base model", "modello di base"),
     "base_short": ("base", "base"),

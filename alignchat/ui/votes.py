@@ -1,0 +1,86 @@
+"""Where the page's votes arrive: `POST /votes`, outside gradio, so that no vote waits for a model.
+
+A vote is JSON with an id that the browser made; it may come again, and counts once. It speaks of replies
+by the ids they have here, never by their text. The answer is 200 only when the vote is on the disk.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from alignchat.errors import EXPECTED, UNSAVED, DataError
+from alignchat.loop import Loop
+from alignchat.ui.i18n import TEXTS, choose, error_sentence
+
+# A vote waits for the disk, not for the processor, and writers that wait together share a sync.
+WRITERS = 16
+COUNTED = ("up", "down", "pairs")
+
+log = logging.getLogger(__name__)
+
+
+class Vote(BaseModel):
+    """What all votes have."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
+class ThumbVote(Vote):
+    """A thumb on a reply, with reasons; `up` null takes it back."""
+
+    completion_id: str = Field(max_length=64)
+    up: bool | None
+    tags: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)] = []
+    comment: str = Field("", max_length=10_000)
+
+    def save(self, loop: Loop) -> None:
+        """Save the vote; raise one of `errors.EXPECTED` if it was not."""
+        loop.feedback.rate(self.completion_id, self.up, tags=self.tags, comment=self.comment, id=self.id)
+
+
+READ: TypeAdapter[ThumbVote] = TypeAdapter(ThumbVote)  # a union once there are more kinds
+
+
+def router(loop: Loop) -> APIRouter:
+    """Return the route that takes votes, with threads of its own."""
+    routes, writers = APIRouter(), ThreadPoolExecutor(WRITERS, thread_name_prefix="votes")
+
+    @routes.post("/votes")
+    async def votes(request: Request) -> JSONResponse:
+        body, language = await request.body(), choose(request.headers.get("accept-language"))
+        try:
+            counts = await asyncio.get_running_loop().run_in_executor(writers, _save, loop, body)
+        except UNSAVED as error:
+            return JSONResponse({"error": error_sentence(error, language)}, 503)
+        except EXPECTED as error:
+            return JSONResponse({"error": error_sentence(error, language)}, 400)
+        except Exception:  # The edge: a person gets a sentence, the log the rest.
+            log.exception("A vote failed.")
+            return JSONResponse({"error": TEXTS[language]["unexpected"]}, 500)
+        return JSONResponse({"saved": True, "counts": counts})
+
+    return routes
+
+
+def _save(loop: Loop, body: bytes) -> dict[str, int]:
+    _read(body).save(loop)
+    stats = loop.feedback.stats()
+    return {key: stats[key] for key in COUNTED}
+
+
+def _read(body: bytes) -> ThumbVote:
+    try:
+        return READ.validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "vote"
+        raise DataError(
+            f"The vote cannot be read ({place}: {first['msg'].lower()}); reload the page."
+        ) from error
