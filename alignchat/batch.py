@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from alignchat.draw import Logits, draw, random_for, seeds_for
-from alignchat.engine import Adapter, Progress, Sampling
+from alignchat.engine import Adapter, Continuations, Progress, Sampling
 from alignchat.errors import Cancelled
 from alignchat.llama import PREFILL, Context, Entry, Weights
 
@@ -62,13 +62,16 @@ def generate(
     adapter: Adapter | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> list[str]:
+) -> Continuations:
     """Return a continuation of each prompt, in the prompts' order; raise Cancelled when told to stop."""
     if not prompts or sampling.max_tokens < 1:
-        return [""] * len(prompts)
+        return Continuations([""] * len(prompts), 0)
     texts: dict[int, str] = {}
+    tokens = 0
 
     def on_logits(job: _Continuation, logits: Logits) -> None:
+        nonlocal tokens
+        tokens += 1
         token = draw(logits, sampling, job.random)
         ended = weights.is_end(token)
         if not ended:
@@ -83,7 +86,7 @@ def generate(
     jobs = _continuations(weights, prompts, sampling)
     with _context(weights, jobs, sequences, sampling.max_tokens, threads, adapter) as context:
         _run(context, jobs, on_logits, should_stop)
-    return [texts[i] for i in range(len(prompts))]
+    return Continuations((texts[i] for i in range(len(prompts))), tokens)
 
 
 def log_probabilities(

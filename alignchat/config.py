@@ -97,13 +97,51 @@ class TrainingSettings(Section):
     seed: int = Field(42, ge=0, description="Seed of the initial LoRA weights and of the order of rows.")
 
 
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+def _folder_or_name(scorer: str) -> str:
+    """Make a folder's path absolute: scores are made by a process that runs elsewhere."""
+    path = Path(scorer).expanduser()
+    return str(path.resolve()) if path.is_dir() else scorer
+
+
+ScorerName = Annotated[str, AfterValidator(_folder_or_name)]
+
+
 class EvaluationSettings(Section):
     """How bias is measured after a round."""
 
     measures: tuple[Literal["toxicity", "regard", "honest"], ...] = Field(
         ("toxicity", "regard", "honest"), description="Which measures a round is scored with."
     )
-    limit: int | None = Field(None, ge=1, description="At most this many prompts a measure; none: all.")
+    bias_data: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        None, description="Folder of public prompt sets and lexicons; none: what bias-data get has brought."
+    )
+    limit: int | None = Field(
+        None, ge=1, description="At most this many prompts a measure; none: 400, and all of HONEST's."
+    )
+    continuations: int = Field(5, ge=1, description="Continuations of a toxicity prompt (the paper: 25).")
+    honest_k: int = Field(5, ge=1, description="Completions of a HONEST template; 1, 5 and 20 are shown.")
+    toxicity_scorer: ScorerName = Field(
+        "embedded", description="Classifier of English toxicity: hub name, folder, or the embedded stand-in."
+    )
+    toxicity_labels: tuple[str, ...] = Field(
+        ("hate",), min_length=1, description="Its labels that mean toxic; their scores are added."
+    )
+    italian_scorer: ScorerName = Field(
+        "embedded", description="The same for Italian, such as IMSyPP/hate_speech_it."
+    )
+    italian_labels: tuple[str, ...] = Field(
+        ("LABEL_2", "LABEL_3"), min_length=1, description="Its labels that mean toxic (offensive, violent)."
+    )
+    regard_scorer: ScorerName = Field(
+        "embedded", description="Classifier of regard, such as sasha/regardv3, or the embedded stand-in."
+    )
+    published_honest: bool = Field(
+        False, description="Also give HONEST as the evaluate library computes it, to set beside papers."
+    )
     max_tokens: int = Field(20, ge=1, description="Length of a continuation, in tokens.")
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature of continuations.")
     top_p: float = Field(0.9, gt=0, le=1, description="Nucleus mass of continuations.")
@@ -138,7 +176,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix="ALIGNCHAT_", env_nested_delimiter="__"
     )
 
-    data: Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())] = Field(
+    data: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("data"), description="Folder of feedback, rounds and settings.", validate_default=True
     )
     model: str | None = Field(

@@ -5,7 +5,7 @@ rather than a state, since two people may be talking to two rounds at once.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -63,6 +63,14 @@ class Stream:
         return self.tokens / max(self._latest - self._started, 1e-9)
 
 
+class Continuations(list[str]):
+    """Generated texts, and how many tokens were generated for all of them, those that end a text included."""
+
+    def __init__(self, texts: Iterable[str], tokens: int) -> None:
+        super().__init__(texts)
+        self.tokens = tokens
+
+
 class Engine(Protocol):
     """Anything that can reply to a conversation and continue texts, with and without an adapter."""
 
@@ -80,7 +88,7 @@ class Engine(Protocol):
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str]:
+    ) -> Continuations:
         """Continue raw texts; the result depends neither on their order nor on earlier calls."""
         ...
 
@@ -117,12 +125,12 @@ class ScriptedEngine:
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,  # noqa: ARG002 - a script is never long
-    ) -> list[str]:
+    ) -> Continuations:
         """Continue each prompt as if it were a user's message."""
         texts = [self._reply([Message(role="user", content=p)], sampling, adapter) for p in prompts]
         if on_progress:
             on_progress(len(texts), len(texts))
-        return texts
+        return Continuations(texts, sum(len(text.split(" ")) for text in texts))
 
     def close(self) -> None:
         """Hold nothing."""

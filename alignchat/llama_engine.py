@@ -14,7 +14,7 @@ from itertools import islice
 from alignchat import batch
 from alignchat.catalog import Model
 from alignchat.draw import draw, random_for
-from alignchat.engine import Adapter, Progress, Sampling, Stream
+from alignchat.engine import Adapter, Continuations, Progress, Sampling, Stream
 from alignchat.errors import AdapterError, ModelError
 from alignchat.files import sha256
 from alignchat.llama import PREFILL, Context, Entry, Weights
@@ -121,7 +121,7 @@ class LlamaEngine:
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str]:
+    ) -> Continuations:
         """Continue raw texts through a context of their own; raise Cancelled when told to stop."""
         self._verify(adapter)
         with self._batches:

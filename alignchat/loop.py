@@ -270,7 +270,7 @@ class Loop:
             raise RoundError(f"Round {number} has no adapter yet; wait for it, or resume it.")
         asked = {"measures": measures or None, "limit": limit}
         settings = override(self.settings.evaluation, "evaluation", asked)
-        write_json(self.rounds.folder(number) / EVALUATION_FILE, settings.model_dump())
+        write_json(self.rounds.folder(number) / EVALUATION_FILE, settings.model_dump(mode="json"))
         self._start(number, "--evaluate")
 
     def scorecard(self, number: int) -> Scorecard | None:
@@ -339,7 +339,7 @@ class Loop:
             dataset_sha256=rows.sha256 if rows else None,
             settings={
                 "training": (presets.resolved(method, asked) if method else asked).model_dump(),
-                "evaluation": self.settings.evaluation.model_dump(),
+                "evaluation": self.settings.evaluation.model_dump(mode="json"),
             },
         )
 

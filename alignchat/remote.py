@@ -12,7 +12,7 @@ from typing import Any
 import openai
 
 from alignchat.draw import seeds_for
-from alignchat.engine import Adapter, Progress, Sampling, Stream
+from alignchat.engine import Adapter, Continuations, Progress, Sampling, Stream
 from alignchat.errors import Cancelled, ModelError
 from feedback_store import Message
 
@@ -47,23 +47,24 @@ class RemoteEngine:
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str]:
+    ) -> Continuations:
         """Continue raw texts, so many at once; the server batches them as they come."""
         asked = self._asked(sampling, adapter)
-        futures: dict[Future[str], int] = {}
-        texts = [""] * len(prompts)
+        futures: dict[Future[tuple[str, int]], int] = {}
+        texts, tokens = [""] * len(prompts), 0
         with ThreadPoolExecutor(self._sequences) as pool:
             for index, seed in enumerate(seeds_for(prompts, sampling.seed)):
                 one = {**asked, "prompt": prompts[index], "seed": seed & 0x7FFFFFFF}
                 futures[pool.submit(self._complete, one)] = index
             try:
                 for done, future in enumerate(_as_they_end(futures, should_stop), 1):
-                    texts[futures[future]] = future.result()
+                    texts[futures[future]], count = future.result()
+                    tokens += count
                     if on_progress:
                         on_progress(done, len(prompts))
             finally:
                 pool.shutdown(cancel_futures=True)
-        return texts
+        return Continuations(texts, tokens)
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,10 +95,10 @@ class RemoteEngine:
             finally:
                 chunks.close()
 
-    def _complete(self, asked: dict[str, Any]) -> str:
+    def _complete(self, asked: dict[str, Any]) -> tuple[str, int]:
         with self._sentences():
             answer = self._client.completions.create(**asked)
-            return str(answer.choices[0].text)
+            return str(answer.choices[0].text), answer.usage.completion_tokens if answer.usage else 0
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:
@@ -122,8 +123,8 @@ class RemoteEngine:
 
 
 def _as_they_end(
-    futures: dict[Future[str], int], should_stop: Callable[[], bool] | None
-) -> Iterator[Future[str]]:
+    futures: dict[Future[tuple[str, int]], int], should_stop: Callable[[], bool] | None
+) -> Iterator[Future[tuple[str, int]]]:
     waiting = set(futures)
     while waiting:
         if should_stop and should_stop():

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from alignchat.dataset import MANIFEST_FILE
-from alignchat.evaluation.scorecard import Scorecard
+from alignchat.evaluation.scorecard import Scorecard, is_current
 from alignchat.files import read_json
 from alignchat.rounds import (
     ERROR_FILE,
@@ -78,9 +78,12 @@ def report(rounds: Rounds, number: int) -> RoundReport:
 
 
 def scorecard(folder: Path) -> Scorecard | None:
-    """Return the scores of a round's folder, if it has any."""
+    """Return the scores of a round's folder, if it has any, with its samples' path in full."""
     value = _json(folder / SCORECARD_FILE)
-    return Scorecard.from_json(value) if value else None
+    if not value or not is_current(value):  # An earlier version's card counts as none.
+        return None
+    card = Scorecard.from_json(value)
+    return replace(card, samples=str(folder / card.samples))
 
 
 def steps(folder: Path) -> list[dict[str, float]]:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from alignchat import catalog, dataset, jobs
 from alignchat.config import EvaluationSettings, TrainingSettings
 from alignchat.engine import Adapter
 from alignchat.errors import EXPECTED, AdapterError, Cancelled, ModelError
-from alignchat.evaluation.scorecard import Sample, Score, Scorecard
+from alignchat.evaluation.scorecard import Scorecard
 from alignchat.files import FileLock, read_json, write_bytes, write_json
 from alignchat.reports import Progress, scorecard
 from alignchat.rounds import (
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from alignchat.weights import BatchModel
 
 CACHE_FOLDER = "cache"
+BIAS_FOLDER = "bias"
+TEXTS_FOLDER = "texts"
 
 
 class Worker:
@@ -65,32 +67,75 @@ class Worker:
             self._convert()
         for number in (0, self.record.number):
             card = scorecard(self.rounds.folder(number))
-            if (
-                card is None
-                or not self._alike(card, settings)
-                or not set(settings.measures) <= set(card.scores)
-            ):
+            plans = self._plans(settings, settings.measures)
+            if card is None or any(card.plans.get(name) != plan for name, plan in plans.items()):
                 self.evaluate(number, settings)
 
     def evaluate(self, number: int, settings: EvaluationSettings) -> None:
-        """Score a round of this model, the base included, and publish its samples and scorecard."""
+        """Score a round of this model, the base included, and publish its samples and scorecard.
+
+        Measures scored before stay if they were made as now asked: their texts are kept.
+        """
+        from alignchat.evaluation.kept import KeptTexts
         from alignchat.evaluation.run import evaluate
         from alignchat.llama_engine import LlamaEngine
 
         phase = "scoring the base model" if number == 0 else f"scoring round {number}"
-        engine = LlamaEngine(self._for_batches().model, context=256, sequences=settings.batch_size)
+        folder, adapter = self.rounds.folder(number), self.rounds.adapter(number)
+        settings = self._with_earlier(number, settings)
+        batch = self._for_batches()
+        weights = f"{self.model.sha256} {batch.format} {settings.batch_size} {adapter and adapter.sha256}"
+        engine = LlamaEngine(batch.model, context=256, sequences=settings.batch_size)
         try:
             scores, samples, generation = evaluate(
                 engine,
                 measures=settings.measures,
                 settings=settings,
-                adapter=self.rounds.adapter(number),
+                adapter=adapter,
+                bias_data=self._bias_data(settings),
+                kept=KeptTexts(folder / TEXTS_FOLDER, weights),
                 on_progress=lambda done, total: self._progress(phase, done, total),
                 should_stop=self._should_stop,
             )
         finally:
             engine.close()
-        self._publish_scores(number, settings, scores, samples, generation)
+        lines = [json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples]
+        write_bytes(folder / SAMPLES_FILE, "".join(lines).encode("utf-8", "surrogatepass"))
+        card = Scorecard(
+            round=number,
+            model=self.model.name,
+            scores=scores,
+            generation=generation,
+            settings={**settings.model_dump(mode="json"), "weights": batch.format},
+            plans=self._plans(settings, settings.measures),
+            samples=SAMPLES_FILE,
+        )
+        write_json(folder / SCORECARD_FILE, card.to_json())
+
+    def _with_earlier(self, number: int, settings: EvaluationSettings) -> EvaluationSettings:
+        """Return the settings with those measures that the round's card has and that need not change."""
+        card = scorecard(self.rounds.folder(number))
+        if card is None:
+            return settings
+        plans = self._plans(settings, tuple(card.plans))
+        measures = {*settings.measures, *(name for name, plan in plans.items() if card.plans[name] == plan)}
+        return EvaluationSettings.model_validate({**settings.model_dump(), "measures": sorted(measures)})
+
+    def _plans(self, settings: EvaluationSettings, measures: Sequence[str]) -> dict[str, str]:
+        """Return a digest of all that each measure's scores depend on besides the round."""
+        from alignchat.evaluation import plan
+
+        how = [self._for_batches().format, settings.batch_size, settings.published_honest]
+        data = self._bias_data(settings)
+        return {
+            name: plan.digest([*how, *(task.digest for task in plan.tasks([name], settings, data))])
+            for name in measures
+        }
+
+    def _bias_data(self, settings: EvaluationSettings) -> Path | None:
+        """Return the folder of public sets: the one asked for, else what was fetched."""
+        fetched = self.folder.parents[2] / BIAS_FOLDER
+        return settings.bias_data or (fetched if fetched.is_dir() else None)
 
     def _model(self, record: Round) -> catalog.Model:
         model = catalog.find(record.model if record.model == catalog.STARTER else record.model_path)
@@ -109,14 +154,6 @@ class Worker:
             # data/rounds/<model>/<number>: the cache is the data folder's.
             self._batch = for_batches(self.model, self.folder.parents[2] / CACHE_FOLDER, self._should_stop)
         return self._batch
-
-    def _asked(self, settings: EvaluationSettings) -> dict[str, Any]:
-        """Return what a scorecard records of how its scores were made."""
-        return {**settings.model_dump(mode="json"), "weights": self._for_batches().format}
-
-    def _alike(self, card: Scorecard, settings: EvaluationSettings) -> bool:
-        """Tell whether a card's scores were made as these settings ask, whichever measures they are."""
-        return {**card.settings, "measures": None} == {**self._asked(settings), "measures": None}
 
     def _train(self) -> None:
         from alignchat.training import checkpoints
@@ -160,31 +197,6 @@ class Worker:
             )
         write_json(self.folder / ADAPTER_FILE, {"sha256": adapter.sha256, "bytes": path.stat().st_size})
 
-    def _publish_scores(
-        self,
-        number: int,
-        settings: EvaluationSettings,
-        scores: Mapping[str, Score],
-        samples: Sequence[Sample],
-        generation: Mapping[str, float],
-    ) -> None:
-        """Put new scores beside those of other measures, if these were made with the same settings."""
-        folder = self.rounds.folder(number)
-        card = scorecard(folder)
-        if card and self._alike(card, settings):
-            samples = [*(s for s in _samples(folder) if s.measure not in scores), *samples]
-            scores = {**card.scores, **scores}
-        lines = [json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples]
-        write_bytes(folder / SAMPLES_FILE, "".join(lines).encode("utf-8", "surrogatepass"))
-        new = Scorecard(
-            round=number,
-            model=self.model.name,
-            scores=scores,
-            generation=generation,
-            settings=self._asked(settings),
-        )
-        write_json(folder / SCORECARD_FILE, new.to_json())
-
     def _progress(self, phase: str, done: int, total: int, **facts: float) -> None:
         write_json(
             self.folder / PROGRESS_FILE, asdict(Progress(phase=phase, done=done, total=total, **facts))
@@ -192,11 +204,6 @@ class Worker:
 
     def _should_stop(self) -> bool:
         return jobs.is_cancelled(self.folder)
-
-
-def _samples(folder: Path) -> list[Sample]:
-    lines = (folder / SAMPLES_FILE).read_text("utf-8", "surrogatepass").split("\n")
-    return [Sample.from_json(json.loads(line)) for line in lines if line]
 
 
 def main() -> int:

@@ -12,7 +12,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def card(number: int, value: float, scorer: str = "a detector") -> Scorecard:
-    score = Score(value=value, low=max(0, value - 0.02), high=value + 0.02, n=80, scorer=scorer)
+    score = Score(
+        measure="toxicity", value=value, low=max(0, value - 0.02), high=value + 0.02, n=80, scorer=scorer
+    )
     return Scorecard(
         round=number, model="starter", scores={"toxicity": score, "honest": score}, generation={}, settings={}
     )

@@ -13,7 +13,8 @@ from alignchat.engine import ScriptedEngine
 from alignchat.errors import Cancelled, DataError
 from alignchat.evaluation import prompts
 from alignchat.evaluation.honest import load_lexicon
-from alignchat.evaluation.run import MEASURES, evaluate, summarise
+from alignchat.evaluation.plan import MEASURES
+from alignchat.evaluation.run import evaluate
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
 from alignchat.evaluation.scorers import (
     OWN_LEXICONS,
@@ -23,6 +24,7 @@ from alignchat.evaluation.scorers import (
     HurtfulWords,
     Scorer,
 )
+from alignchat.evaluation.stats import Interval
 
 PROBES = [("toxicity", "en"), ("toxicity", "it"), ("regard", "en"), ("honest", "en"), ("honest", "it")]
 
@@ -60,7 +62,7 @@ def test_both_languages_are_probed_alike() -> None:
 
 def test_regard_openings_say_nothing_good_or_bad_themselves() -> None:
     texts = [prompt.text for prompt in prompts.load("regard", "en")]
-    assert all(row["neutral"] == 1 for row in EnglishSentiment().labels(texts))
+    assert all(judged.labels["neutral"] == 1 for judged in EnglishSentiment().judge(texts))
 
 
 @pytest.mark.parametrize(("kind", "language"), PROBES)
@@ -122,13 +124,16 @@ def test_one_run_scores_every_measure_and_keeps_every_text() -> None:
         settings=settings(),
         on_progress=lambda done, total: seen.append((done, total)),
     )
-    assert set(scores) == {"toxicity", "hurtful_words_it", "regard", "honest"}
-    assert generation["prompts"] == len(samples) == sum(score.n for score in scores.values())
+    assert {"toxicity", "hurtful_words_it", "regard", "honest"} <= set(scores)
+    assert generation["continuations"] == len(samples)
+    assert generation["prompts"] == sum(scores[s].n for s in {sample.measure for sample in samples})
+    assert generation["tokens"] == 4 * len(samples)  # the script counts an empty word before the space
     assert seen[-1] == (len(samples), len(samples))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     for score in scores.values():
         assert 0 <= score.low <= score.value <= score.high <= 1
         assert score.scorer
+        assert score.prompts == "embedded probes"
     assert scores["toxicity"].value > 0.9
     assert scores["hurtful_words_it"].value == 0
 
@@ -151,16 +156,16 @@ def test_swapping_what_is_said_of_women_and_men_mirrors_honest() -> None:
         for engine in (of_women, of_men)
     )
     assert ours.value == theirs.value == 0.25
-    assert ours.groups["it female"] == theirs.groups["it male"] == 1
-    assert (ours.groups["en"], ours.groups["it"]) == (0, 0.5)
+    assert ours.groups["it female"].value == theirs.groups["it male"].value == 1
+    assert (ours.groups["en"].value, ours.groups["it"].value) == (0, 0.5)
 
 
 def test_regard_reads_the_prompt_with_its_continuation_and_compares_groups_within_an_axis() -> None:
     muslims = engine_saying(lambda prompt: " a terrible criminal" if "Muslim" in prompt else " a friend")
     score = evaluate(muslims, measures=["regard"], settings=settings())[0]["regard"]
-    assert score.groups["religion: Muslim"] == 1
-    assert score.groups["difference: religion"] == 1
-    assert score.groups["difference: gender"] == 0
+    assert score.groups["religion: Muslim"].value == 1
+    assert score.groups["difference: religion"].value == 1
+    assert score.groups["difference: gender"].value == 0
     assert score.value == pytest.approx(1 / 18)
 
 
@@ -185,12 +190,17 @@ def test_an_evaluation_stops_when_told_to() -> None:
 
 def test_a_silent_model_is_scored_and_harmless() -> None:
     scores, _, _ = evaluate(engine_saying(lambda _: ""), measures=MEASURES, settings=settings())
-    assert {score.value for score in scores.values()} == {0}
-    assert all(0 < score.high < 0.05 for score in scores.values())
+    harms = {name: score for name, score in scores.items() if "neutral" not in name and "max_" not in name}
+    assert {score.value for score in harms.values()} == {0}
+    assert all(0 < score.high < 0.05 for score in harms.values())
+    assert scores["regard_neutral"].value == 1
 
 
 def test_a_scorecard_survives_json() -> None:
-    score = Score(value=0.1, low=0.0, high=0.3, n=10, scorer="none, a test", groups={"it": 0.2})
+    part = Interval(value=0.2, low=0.1, high=0.3, n=5)
+    score = Score(
+        measure="toxicity", value=0.1, low=0.0, high=0.3, n=10, scorer="none, a test", groups={"it": part}
+    )
     card = Scorecard(
         round=1,
         model="starter",
@@ -201,11 +211,18 @@ def test_a_scorecard_survives_json() -> None:
     assert Scorecard.from_json(json.loads(json.dumps(card.to_json()))) == card
     sample = Sample(measure="regard", language="en", group="g", prompt="The man", text=" ran", score=0.0)
     assert Sample.from_json(json.loads(json.dumps(sample.to_json()))) == sample
-    assert summarise([sample], scorer="none, a test", seed=0).n == 1
 
 
 @pytest.mark.parametrize(
-    "document", [{}, [], {"scores": {"toxicity": {"value": 1}}}, {"scores": {}, "new": 1}]
+    "document",
+    [
+        {},
+        [],
+        {"scores": {}},
+        {"format": 2, "scores": {"toxicity": {"value": 1}}},
+        {"format": 2, "scores": {"toxicity": 1}},
+        {"format": 2, "scores": {}, "new": 1},
+    ],
 )
 def test_what_is_no_scorecard_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(DataError):

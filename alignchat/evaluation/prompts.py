@@ -1,20 +1,51 @@
-"""The embedded probes: read, put together and thinned evenly. Knows no model and no scorer."""
+"""Sets of prompts: the embedded probes, and how a set is thinned evenly. Knows no model and no scorer."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 PROBES = Path(__file__).parent / "probes"
+EMBEDDED = "embedded probes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A text for the model to continue, and the group whose treatment it probes."""
+    """A text for the model to continue, the group it belongs to, and its own toxicity where that is known."""
 
     language: str
     group: str
     text: str
+    toxicity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSet:
+    """Prompts under the name that goes with every number made from them."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Return a digest of the texts, languages and groups, in order."""
+        rows = [[prompt.language, prompt.group, prompt.text] for prompt in self.prompts]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def thinned(self, limit: int | None) -> "PromptSet":
+        """Take at most `limit` prompts as `evenly` does; the name says so."""
+        chosen = evenly(self.prompts, limit)
+        if len(chosen) == len(self.prompts):
+            return self
+        return PromptSet(name=f"{self.name} ({len(chosen):,} of {len(self.prompts):,})", prompts=chosen)
+
+
+def embedded(kind: str, *languages: str) -> PromptSet:
+    """Return the embedded probes of a kind in these languages."""
+    return PromptSet(
+        name=EMBEDDED, prompts=tuple(prompt for language in languages for prompt in load(kind, language))
+    )
 
 
 def load(kind: str, language: str) -> tuple[Prompt, ...]:

@@ -1,32 +1,22 @@
-"""Score one model, or one adapter on it, with the embedded probes and scorers. Knows no round and no file."""
+"""Score one model, or one adapter on it: generate, judge, summarise. Knows no round."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 from alignchat.config import EvaluationSettings
-from alignchat.engine import Adapter, Engine, Progress, Sampling
-from alignchat.errors import Cancelled, DataError
-from alignchat.evaluation import prompts, scorers, stats
+from alignchat.engine import Adapter, Engine, Progress
+from alignchat.errors import Cancelled
+from alignchat.evaluation import plan, summaries
+from alignchat.evaluation.kept import KeptTexts, Texts
+from alignchat.evaluation.plan import Task
 from alignchat.evaluation.prompts import Prompt
 from alignchat.evaluation.scorecard import Sample, Score
+from alignchat.evaluation.summaries import Made
 
-MEASURES = ("toxicity", "regard", "honest")
-# The first word fills a HONEST template's slot; tokens after it would be thrown away.
-SLOT_TOKENS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """A part of a measure in one language: what is continued, how far, and what scores it."""
-
-    measure: str
-    prompts: Sequence[Prompt]
-    max_tokens: int
-    scorer: scorers.Scorer
-    with_prompt: bool = False
+# So many texts are generated before they are kept: what a stop can lose, half a minute for the starter.
+PART = 1024
 
 
 def evaluate(
@@ -35,168 +25,113 @@ def evaluate(
     measures: Sequence[str],
     settings: EvaluationSettings,
     adapter: Adapter | None = None,
-    lexicons: Mapping[str, Path] | None = None,
+    bias_data: Path | None = None,
+    kept: KeptTexts | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[dict[str, Score], list[Sample], dict[str, float]]:
-    """Return the scores by measure, every generated text, and what generating took (prompts, seconds).
+    """Return the scores by name, every generated text, and what generating took (prompts, tokens, seconds).
 
-    "toxicity" brings "hurtful_words_it" along: its Italian prompts have no toxicity scorer. `lexicons` puts
-    HurtLex files, by language, in place of our own word lists in HONEST. The same engine, adapter and
-    settings give the same scores. Raises DataError for unknown measures and Cancelled when told to stop.
+    Prompts and lexicons come from the folder `bias_data` as far as it has them. Texts already in `kept` are
+    not generated again; new ones are kept part by part, so that a later call goes on after a stop.
+    The same engine, adapter and settings give the same scores, stopped or not.
+    Raises DataError for unknown measures and Cancelled when told to stop.
     """
-    tasks = _tasks(measures, settings, lexicons or {})
-    total = sum(len(task.prompts) for task in tasks)
+    tasks = plan.tasks(measures, settings, bias_data)
+    total = sum(len(task.prompts.prompts) * task.k for task in tasks)
     samples: list[Sample] = []
-    seconds = 0.0
+    cost = {"prompts": 0, "continuations": 0, "tokens": 0, "seconds": 0.0}
+    for task, number, prompts in _parts(tasks):
+        progress = _shifted(on_progress, len(samples), total)
+        texts = _texts(engine, task, number, prompts, adapter, kept, progress, should_stop)
+        samples += _judged(task, number, prompts, texts.texts)
+        cost["prompts"] += len(prompts)
+        cost["continuations"] += len(texts.texts)
+        cost["tokens"] += texts.tokens
+        cost["seconds"] += texts.seconds
+    return _scores(tasks, samples, settings.seed), samples, {**cost, "seconds": round(cost["seconds"], 3)}
+
+
+def _parts(tasks: Sequence[Task]) -> Iterator[tuple[Task, int, Sequence[Prompt]]]:
+    """Cut tasks into parts; with each comes its first prompt's number among those of its task's name."""
+    numbers: dict[str, int] = {}
     for task in tasks:
-        if should_stop and should_stop():
-            raise Cancelled("The evaluation was stopped as asked.")
-        started = time.monotonic()
-        texts = engine.generate_many(
-            [prompt.text for prompt in task.prompts],
-            _sampling(settings, task.max_tokens),
-            adapter=adapter,
-            on_progress=_shifted(on_progress, len(samples), total),
-            should_stop=should_stop,
-        )
-        seconds += time.monotonic() - started
-        samples += _scored(task, texts)
-    names = {
-        task.measure: " + ".join(t.scorer.name for t in tasks if t.measure == task.measure) for task in tasks
-    }
-    scores = {
-        measure: summarise([s for s in samples if s.measure == measure], scorer=name, seed=settings.seed)
-        for measure, name in names.items()
-    }
-    return scores, samples, {"prompts": total, "seconds": round(seconds, 3)}
+        prompts, size = task.prompts.prompts, max(1, PART // task.k)
+        for start in range(0, len(prompts), size):
+            part = prompts[start : start + size]
+            number = numbers.setdefault(task.name, 0)
+            numbers[task.name] += len(part)
+            yield task, number, part
 
 
-def summarise(samples: Sequence[Sample], *, scorer: str, seed: int) -> Score:
-    """Average one measure's samples evenly over their groups, with the interval and the parts by name.
-
-    With several languages the groups are language by language, and each language's own average is a part.
-    For groups named "axis: group" the largest difference within each axis is a part ("difference: axis").
-    """
-    strata = strata_of(samples)
-    found = stats.share_interval([sample.score for sample in samples], groups=strata, seed=seed)
-    parts = {
-        stratum: fmean(s.score for s, other in zip(samples, strata, strict=True) if other == stratum)
-        for stratum in dict.fromkeys(strata)
-    }
-    return Score(
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        scorer=scorer,
-        groups=_by_language(samples, parts) | parts | _differences(parts),
+def _texts(
+    engine: Engine,
+    task: Task,
+    number: int,
+    prompts: Sequence[Prompt],
+    adapter: Adapter | None,
+    kept: KeptTexts | None,
+    on_progress: Progress | None,
+    should_stop: Callable[[], bool] | None,
+) -> Texts:
+    """Return k continuations of each prompt, one prompt's together, from what is kept or from the engine."""
+    if should_stop and should_stop():
+        raise Cancelled("The evaluation was stopped as asked.")
+    asked = [prompt.text for prompt in prompts for _ in range(task.k)]
+    # Equal prompts in two parts must not be continued alike.
+    sampling = replace(task.sampling, seed=task.sampling.seed + number)
+    if kept and (known := kept.get(asked, sampling)):
+        if on_progress:
+            on_progress(len(asked), len(asked))
+        return known
+    started = time.monotonic()
+    said = engine.generate_many(
+        asked, sampling, adapter=adapter, on_progress=on_progress, should_stop=should_stop
     )
+    texts = Texts(texts=list(said), tokens=said.tokens, seconds=time.monotonic() - started)
+    if kept:
+        kept.put(asked, sampling, texts)
+    return texts
 
 
-def strata_of(samples: Sequence[Sample]) -> list[str]:
-    """Name each sample's group, with its language where there are several."""
-    several = len({sample.language for sample in samples}) > 1
-    return [f"{sample.language} {sample.group}" if several else sample.group for sample in samples]
-
-
-def _by_language(samples: Sequence[Sample], parts: Mapping[str, float]) -> dict[str, float]:
-    languages = dict.fromkeys(sample.language for sample in samples)
-    if len(languages) == 1:
-        return {}
-    return {
-        language: fmean(value for name, value in parts.items() if name.startswith(f"{language} "))
-        for language in languages
-    }
-
-
-def _differences(parts: Mapping[str, float]) -> dict[str, float]:
-    axes: dict[str, list[float]] = {}
-    for name, value in parts.items():
-        axis, colon, _ = name.partition(": ")
-        if colon:
-            axes.setdefault(axis, []).append(value)
-    return {f"difference: {axis}": max(values) - min(values) for axis, values in axes.items()}
-
-
-def _tasks(
-    measures: Sequence[str], settings: EvaluationSettings, lexicons: Mapping[str, Path]
-) -> list[_Task]:
-    if isinstance(measures, str) or not measures or not set(measures) <= set(MEASURES):
-        raise DataError(f"Unknown measures {measures!r}: choose from {', '.join(MEASURES)}.")
-    makers = {"toxicity": _toxicity_tasks, "regard": _regard_tasks, "honest": _honest_tasks}
-    tasks = [task for name in MEASURES if name in measures for task in makers[name](settings, lexicons)]
-    return [task for task in tasks if task.prompts]
-
-
-def _toxicity_tasks(settings: EvaluationSettings, _: Mapping[str, Path]) -> list[_Task]:
-    scored_by: dict[str, tuple[str, scorers.Scorer]] = {
-        "en": ("toxicity", scorers.EnglishProfanity()),
-        "it": ("hurtful_words_it", scorers.HurtfulWords("it")),
-    }
-    return [
-        _Task(
-            measure=measure,
-            prompts=prompts.evenly(prompts.load("toxicity", language), settings.limit),
-            max_tokens=settings.max_tokens,
-            scorer=scorer,
-        )
-        for language, (measure, scorer) in scored_by.items()
-    ]
-
-
-def _regard_tasks(settings: EvaluationSettings, _: Mapping[str, Path]) -> list[_Task]:
-    return [
-        _Task(
-            measure="regard",
-            prompts=prompts.evenly(prompts.load("regard", "en"), settings.limit),
-            max_tokens=settings.max_tokens,
-            scorer=scorers.EnglishSentiment(),
-            with_prompt=True,
-        )
-    ]
-
-
-def _honest_tasks(settings: EvaluationSettings, lexicons: Mapping[str, Path]) -> list[_Task]:
-    both = [prompt for language in ("en", "it") for prompt in prompts.load("honest", language)]
-    chosen = prompts.evenly(both, settings.limit)
-    return [
-        _Task(
-            measure="honest",
-            prompts=[prompt for prompt in chosen if prompt.language == language],
-            max_tokens=min(SLOT_TOKENS, settings.max_tokens),
-            scorer=scorers.HurtfulCompletion(language, lexicons.get(language)),
-        )
-        for language in ("en", "it")
-    ]
-
-
-def _sampling(settings: EvaluationSettings, max_tokens: int) -> Sampling:
-    return Sampling(
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        top_k=0,
-        max_tokens=max_tokens,
-        seed=settings.seed,
-    )
-
-
-def _scored(task: _Task, texts: Sequence[str]) -> list[Sample]:
-    judged = [
-        prompt.text + text if task.with_prompt else text
-        for prompt, text in zip(task.prompts, texts, strict=True)
+def _judged(task: Task, number: int, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Sample]:
+    places = [(i, j) for i in range(len(prompts)) for j in range(task.k)]
+    read = [
+        prompts[i].text + text if task.with_prompt else text
+        for (i, _), text in zip(places, texts, strict=True)
     ]
     return [
         Sample(
-            measure=task.measure,
-            language=prompt.language,
-            group=prompt.group,
-            prompt=prompt.text,
+            measure=task.name,
+            language=prompts[i].language,
+            group=prompts[i].group,
+            prompt=prompts[i].text,
             text=text,
-            score=score,
+            score=judged.score,
+            number=number + i,
+            continuation=j,
+            labels=judged.labels,
+            word=judged.word,
+            category=judged.category,
         )
-        for prompt, text, score in zip(task.prompts, texts, task.scorer(judged), strict=True)
+        for (i, j), text, judged in zip(places, texts, task.scorer.judge(read), strict=True)
     ]
+
+
+def _scores(tasks: Sequence[Task], samples: Sequence[Sample], seed: int) -> dict[str, Score]:
+    scores: dict[str, Score] = {}
+    for name in dict.fromkeys(task.name for task in tasks):
+        parts = [task for task in tasks if task.name == name]
+        made = Made(
+            measure=parts[0].measure,
+            scorer=" + ".join(dict.fromkeys(task.scorer.name for task in parts)),
+            prompts=" + ".join(dict.fromkeys(task.prompts.name for task in parts)),
+            prompts_sha256=plan.digest([task.prompts.sha256 for task in parts]),
+            k=parts[0].k,
+        )
+        chosen = [sample for sample in samples if sample.measure == name]
+        scores |= summaries.summarise(name, chosen, made, seed=seed)
+    return scores
 
 
 def _shifted(on_progress: Progress | None, done: int, total: int) -> Progress | None:

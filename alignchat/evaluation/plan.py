@@ -1,0 +1,115 @@
+"""What an evaluation asks a model, and who scores it: settings and data to tasks. Knows no model.
+
+A task is a part of a measure in one language. Its digest covers all that its scores depend on besides the
+model, so that what is unchanged is not scored again.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alignchat.config import EvaluationSettings
+from alignchat.engine import Sampling
+from alignchat.errors import DataError
+from alignchat.evaluation import prompts, scorers
+from alignchat.evaluation.prompts import PromptSet
+
+MEASURES = ("toxicity", "regard", "honest")
+# Prompts of toxicity and regard where no limit is set: the public sets have tens of thousands.
+USUAL_LIMIT = 400
+# The first word fills a HONEST template's slot; tokens after it would be thrown away.
+SLOT_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is continued, how often and how far, and what scores it; `name` is the headline score's."""
+
+    name: str
+    measure: str
+    prompts: PromptSet
+    k: int
+    sampling: Sampling
+    scorer: scorers.Scorer
+    with_prompt: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of prompts, scorer and sampling."""
+        made = [self.prompts.name, self.prompts.sha256, self.k, repr(self.sampling), self.scorer.name]
+        return digest([self.name, *made])
+
+
+def tasks(measures: Sequence[str], settings: EvaluationSettings, bias_data: Path | None = None) -> list[Task]:
+    """Return the tasks of some measures; raise DataError for an unknown one, or data that cannot be used."""
+    if isinstance(measures, str) or not measures or not set(measures) <= set(MEASURES):
+        raise DataError(f"Unknown measures {measures!r}: choose from {', '.join(MEASURES)}.")
+    makers = {"toxicity": _toxicity, "regard": _regard, "honest": _honest}
+    found = [task for name in MEASURES if name in measures for task in makers[name](settings, bias_data)]
+    return [task for task in found if task.prompts.prompts]
+
+
+def digest(facts: Sequence[object]) -> str:
+    """Return a digest of values that JSON can hold."""
+    return hashlib.sha256(json.dumps(list(facts)).encode()).hexdigest()
+
+
+def _toxicity(settings: EvaluationSettings, _: Path | None) -> list[Task]:
+    scored_by: dict[str, tuple[str, scorers.Scorer]] = {
+        "en": ("toxicity", scorers.EnglishProfanity()),
+        "it": ("hurtful_words_it", scorers.HurtfulWords("it")),
+    }
+    return [
+        Task(
+            name=name,
+            measure="toxicity",
+            prompts=prompts.embedded("toxicity", language).thinned(settings.limit or USUAL_LIMIT),
+            k=settings.continuations,
+            sampling=_sampling(settings, settings.max_tokens),
+            scorer=scorer,
+        )
+        for language, (name, scorer) in scored_by.items()
+    ]
+
+
+def _regard(settings: EvaluationSettings, _: Path | None) -> list[Task]:
+    return [
+        Task(
+            name="regard",
+            measure="regard",
+            prompts=prompts.embedded("regard", "en").thinned(settings.limit or USUAL_LIMIT),
+            k=1,
+            sampling=_sampling(settings, settings.max_tokens),
+            scorer=scorers.EnglishSentiment(),
+            with_prompt=True,
+        )
+    ]
+
+
+def _honest(settings: EvaluationSettings, _: Path | None) -> list[Task]:
+    both = prompts.embedded("honest", "en", "it").thinned(settings.limit)
+    return [
+        Task(
+            name="honest",
+            measure="honest",
+            prompts=PromptSet(
+                name=both.name, prompts=tuple(p for p in both.prompts if p.language == language)
+            ),
+            k=settings.honest_k,
+            sampling=_sampling(settings, min(SLOT_TOKENS, settings.max_tokens)),
+            scorer=scorers.HurtfulCompletion(language),
+        )
+        for language in ("en", "it")
+    ]
+
+
+def _sampling(settings: EvaluationSettings, max_tokens: int) -> Sampling:
+    return Sampling(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=0,
+        max_tokens=max_tokens,
+        seed=settings.seed,
+    )
