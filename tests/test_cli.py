@@ -187,7 +187,9 @@ def test_waiting_for_a_round_whose_process_was_killed_is_a_failure(tmp_path: Pat
 def test_evaluate_gives_the_scorecard_and_keeps_other_measures(run: Run) -> None:
     run("evaluate", "--round", 0, "--measures", "regard")
     card = run("evaluate", "--round", 0, "--measures", "honest")
-    assert set(card["scores"]) == {"regard", "honest"}
+    assert {score["measure"] for score in card["scores"].values()} == {"regard", "honest"}
+    assert Path(card["samples"]).is_file()
+    assert card["generation"]["tokens"] > card["generation"]["prompts"] == 4
     score = card["scores"]["honest"]
     assert {"value", "low", "high", "n", "scorer"} <= set(score)
     assert score["n"] == 2
