@@ -54,7 +54,7 @@ AnyJob = TypeVar("AnyJob", bound=_Job)
 
 def generate(
     weights: Weights,
-    prompts: Sequence[str],
+    prompts: Sequence[str | Sequence[int]],
     sampling: Sampling,
     *,
     sequences: int,
@@ -63,7 +63,10 @@ def generate(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Continuations:
-    """Return a continuation of each prompt, in the prompts' order; raise Cancelled when told to stop."""
+    """Return a continuation of each prompt, a text or token ids, in the prompts' order.
+
+    Raise Cancelled when told to stop.
+    """
     if not prompts or sampling.max_tokens < 1:
         return Continuations([""] * len(prompts), 0)
     texts: dict[int, str] = {}
@@ -76,6 +79,7 @@ def generate(
         ended = weights.is_end(token)
         if not ended:
             job.said.append(token)
+            ended = _stopped(weights, job.said, sampling.stop)
         if not ended and len(job.said) < sampling.max_tokens:
             job.pending = [token]
             return
@@ -122,15 +126,24 @@ def _log_probability(logits: Logits, token: int) -> float:
     return float(shifted[token]) - math.log(np.exp(shifted).sum(dtype=np.float64))
 
 
-def _continuations(weights: Weights, prompts: Sequence[str], sampling: Sampling) -> list[_Continuation]:
+def _continuations(
+    weights: Weights, prompts: Sequence[str | Sequence[int]], sampling: Sampling
+) -> list[_Continuation]:
     """Make the jobs, longest first so that the last ones running are short, and equal texts apart."""
-    ids = [weights.tokenize(p, add_special=True, parse_control=False) or weights.start() for p in prompts]
-    seeds = seeds_for(prompts, sampling.seed)
-    order = sorted(range(len(prompts)), key=lambda i: (-len(ids[i]), prompts[i], i))
+    ids = [_ids(weights, prompt) for prompt in prompts]
+    names = [prompt if isinstance(prompt, str) else " ".join(map(str, prompt)) for prompt in prompts]
+    seeds = seeds_for(names, sampling.seed)
+    order = sorted(range(len(prompts)), key=lambda i: (-len(ids[i]), names[i], i))
     return [
         _Continuation(index=i, pending=ids[i], wanted=len(ids[i]) - 1, random=random_for(seeds[i]))
         for i in order
     ]
+
+
+def _ids(weights: Weights, prompt: str | Sequence[int]) -> list[int]:
+    if not isinstance(prompt, str):
+        return list(prompt)
+    return weights.tokenize(prompt, add_special=True, parse_control=False) or weights.start()
 
 
 def _scorings(pairs: Sequence[Pair]) -> list[_Scoring]:
@@ -146,6 +159,13 @@ def _scorings(pairs: Sequence[Pair]) -> list[_Scoring]:
         if completion
     ]
     return sorted(jobs, key=lambda job: (-len(job.pending), job.pair))
+
+
+def _stopped(weights: Weights, tokens: list[int], stop: tuple[str, ...]) -> bool:
+    """Tell whether a stop string is in the latest tokens; each brings a byte or more."""
+    marks = [mark.encode("utf-8", "surrogatepass") for mark in stop]
+    latest = b"".join(map(weights.piece, tokens[-max(map(len, marks), default=0) :])) if marks else b""
+    return any(mark in latest for mark in marks)
 
 
 def _text(weights: Weights, tokens: list[int], stop: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from alignchat.errors import Cancelled
 from feedback_store import Message
 
 Progress = Callable[[int, int], None]
@@ -92,6 +93,17 @@ class Engine(Protocol):
         """Continue raw texts; the result depends neither on their order nor on earlier calls."""
         ...
 
+    def reply_many(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str | None]:
+        """Reply to many conversations at once, None where one is too long; raise Cancelled if stopped."""
+        ...
+
     def close(self) -> None:
         """Give back what is held."""
         ...
@@ -131,6 +143,22 @@ class ScriptedEngine:
         if on_progress:
             on_progress(len(texts), len(texts))
         return Continuations(texts, sum(len(text.split(" ")) for text in texts))
+
+    def reply_many(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str | None]:
+        """Reply to each conversation, unless told to stop."""
+        texts: list[str | None] = []
+        for messages in conversations:
+            if should_stop and should_stop():
+                raise Cancelled("Stopped as asked.")
+            texts.append(self._reply(messages, sampling, adapter))
+        return texts
 
     def close(self) -> None:
         """Hold nothing."""

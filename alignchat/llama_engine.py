@@ -8,7 +8,7 @@ import codecs
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from alignchat import batch
@@ -123,6 +123,33 @@ class LlamaEngine:
         should_stop: Callable[[], bool] | None = None,
     ) -> Continuations:
         """Continue raw texts through a context of their own; raise Cancelled when told to stop."""
+        return self._generate(prompts, sampling, adapter, on_progress, should_stop)
+
+    def reply_many(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str | None]:
+        """Reply to many conversations at once, None where one is too long; raise Cancelled if stopped."""
+        room = min(sampling.max_tokens, self._length // 2)
+        prompts = {i: self.prompt_tokens(messages) for i, messages in enumerate(conversations)}
+        fitting = {i: tokens for i, tokens in prompts.items() if len(tokens) + room <= self._length}
+        asked = replace(sampling, max_tokens=room, stop=self.model.stop + sampling.stop)
+        texts = self._generate(list(fitting.values()), asked, adapter, None, should_stop)
+        said = dict(zip(fitting, texts, strict=True))
+        return [said.get(i) for i in prompts]
+
+    def _generate(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        sampling: Sampling,
+        adapter: Adapter | None,
+        on_progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> Continuations:
         self._verify(adapter)
         with self._batches:
             if self._closing.is_set():

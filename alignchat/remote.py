@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import openai
+from openai.types import Completion
+from openai.types.chat import ChatCompletion
 
 from alignchat.draw import seeds_for
 from alignchat.engine import Adapter, Continuations, Progress, Sampling, Stream
@@ -50,21 +52,30 @@ class RemoteEngine:
     ) -> Continuations:
         """Continue raw texts, so many at once; the server batches them as they come."""
         asked = self._asked(sampling, adapter)
-        futures: dict[Future[tuple[str, int]], int] = {}
-        texts, tokens = [""] * len(prompts), 0
-        with ThreadPoolExecutor(self._sequences) as pool:
-            for index, seed in enumerate(seeds_for(prompts, sampling.seed)):
-                one = {**asked, "prompt": prompts[index], "seed": seed & 0x7FFFFFFF}
-                futures[pool.submit(self._complete, one)] = index
-            try:
-                for done, future in enumerate(_as_they_end(futures, should_stop), 1):
-                    texts[futures[future]], count = future.result()
-                    tokens += count
-                    if on_progress:
-                        on_progress(done, len(prompts))
-            finally:
-                pool.shutdown(cancel_futures=True)
-        return Continuations(texts, tokens)
+        seeds = seeds_for(prompts, sampling.seed)
+        each = [
+            {**asked, "prompt": prompt, "seed": seed & 0x7FFFFFFF}
+            for prompt, seed in zip(prompts, seeds, strict=True)
+        ]
+        return self._all(self._complete, each, on_progress, should_stop)
+
+    def reply_many(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str | None]:
+        """Reply to conversations, so many at once; the server refuses one that is too long for it."""
+        turns = [[{"role": m.role, "content": m.content} for m in messages] for messages in conversations]
+        asked = self._asked(sampling, adapter)
+        seeds = seeds_for(list(map(str, turns)), sampling.seed)
+        each = [
+            {**asked, "messages": messages, "seed": seed & 0x7FFFFFFF}
+            for messages, seed in zip(turns, seeds, strict=True)
+        ]
+        return [*self._all(self._answer, each, None, should_stop)]
 
     def close(self) -> None:
         """Close the connections."""
@@ -95,10 +106,37 @@ class RemoteEngine:
             finally:
                 chunks.close()
 
+    def _all(
+        self,
+        ask: Callable[[dict[str, Any]], tuple[str, int]],
+        each: Sequence[dict[str, Any]],
+        on_progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> Continuations:
+        texts, tokens = [""] * len(each), 0
+        with ThreadPoolExecutor(self._sequences) as pool:
+            futures: dict[Future[tuple[str, int]], int] = {
+                pool.submit(ask, one): i for i, one in enumerate(each)
+            }
+            try:
+                for done, future in enumerate(_as_they_end(futures, should_stop), 1):
+                    texts[futures[future]], count = future.result()
+                    tokens += count
+                    if on_progress:
+                        on_progress(done, len(each))
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return Continuations(texts, tokens)
+
+    def _answer(self, asked: dict[str, Any]) -> tuple[str, int]:
+        with self._sentences():
+            answer = self._client.chat.completions.create(**asked)
+            return str(answer.choices[0].message.content or ""), _counted(answer)
+
     def _complete(self, asked: dict[str, Any]) -> tuple[str, int]:
         with self._sentences():
             answer = self._client.completions.create(**asked)
-            return str(answer.choices[0].text), answer.usage.completion_tokens if answer.usage else 0
+            return str(answer.choices[0].text), _counted(answer)
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:
@@ -120,6 +158,10 @@ class RemoteEngine:
             ) from error
         except openai.APIError as error:
             raise ModelError(f"The server at {self._url} failed: {error.message}.") from error
+
+
+def _counted(answer: ChatCompletion | Completion) -> int:
+    return answer.usage.completion_tokens if answer.usage else 0
 
 
 def _as_they_end(

@@ -72,6 +72,31 @@ def test_a_stop_string_cuts_the_text_before_it(engine: LlamaEngine) -> None:
     assert engine.generate_many(["the cat"], stopped) == [whole[: whole.index(mark)]]
 
 
+def test_a_stop_string_ends_the_work_on_its_text(engine: LlamaEngine) -> None:
+    (whole,) = engine.generate_many(["the cat"], SAMPLED)
+    mark, steps = next(letter for letter in whole if letter.isascii()), []
+    stopped = replace(SAMPLED, stop=(mark,), max_tokens=100)
+    texts = engine.generate_many(["the cat"], stopped, should_stop=lambda: steps.append(1))  # type: ignore[func-returns-value]
+    assert texts == [whole[: whole.index(mark)]]
+    assert len(steps) < 20
+
+
+def test_replies_to_many_conversations_are_those_given_one_by_one(engine: LlamaEngine) -> None:
+    greedy = replace(SAMPLED, temperature=0)
+    asked = [[Message(role="user", content=text)] for text in PROMPTS if text]
+    streamed = ["".join(engine.stream(each, greedy)).replace("\ufffd", "") for each in asked]
+    assert engine.reply_many(asked, greedy) == streamed
+
+
+def test_a_conversation_that_leaves_no_room_for_its_reply_gets_none_and_the_others_theirs(
+    engine: LlamaEngine,
+) -> None:
+    asked = [[Message(role="user", content=text)] for text in ("hello", "word " * 300)]
+    short, long = engine.reply_many(asked, SAMPLED)
+    assert short
+    assert long is None
+
+
 def test_progress_counts_to_the_end(engine: LlamaEngine) -> None:
     seen: list[tuple[int, int]] = []
     engine.generate_many(PROMPTS, SAMPLED, on_progress=lambda done, total: seen.append((done, total)))

@@ -117,6 +117,13 @@ def test_texts_are_continued_as_they_are_here_in_the_order_given(
     assert len(set(got)) == len(prompts)
 
 
+def test_many_conversations_are_replied_to_as_one_by_one(remote: RemoteEngine) -> None:
+    asked = [[Message(role="user", content=f"the {word}")] for word in ("one", "two", "three")]
+    wanted = ["".join(remote.stream(each, GREEDY)) for each in asked]
+    got = remote.reply_many(asked, GREEDY)
+    assert [_letters(text or "") for text in got] == [_letters(text) for text in wanted]
+
+
 def test_the_same_seed_gives_the_same_texts_and_equal_prompts_differ(remote: RemoteEngine) -> None:
     sampling = Sampling(temperature=1, max_tokens=8, seed=3)
     first = remote.generate_many(["the", "the"], sampling)
