@@ -112,13 +112,22 @@ class Chat:
         return edit
 
     def compare(
-        self, voices: Sequence[Voice], text: str, annotator: str, sampling: Mapping[str, Any]
+        self,
+        voices: Sequence[Voice],
+        text: str,
+        annotator: str,
+        sampling: Mapping[str, Any],
+        *,
+        blind: bool = False,
     ) -> Iterator[list[Reply | None]]:
-        """Reply to one prompt with several voices, side by side; no conversation is opened for it."""
-        conversation_id = new_id()
+        """Reply to one prompt with several voices, side by side; no conversation is opened for it.
+
+        Their completions' ids rise in the order of the voices; `blind` shuffles these, and says so in them.
+        """
         prompt = (*self._opening(None), _message(text))
-        drafts = [_draft(voice, conversation_id, prompt, annotator) for voice in voices]
-        return self._generate(drafts, voices, self._sampling(sampling))
+        order = random.sample(voices, len(voices)) if blind else voices
+        drafts = comparison(order, prompt, annotator, {"blind": True} if blind else {})
+        return self._generate(drafts, order, self._sampling(sampling))
 
     def _one(
         self, draft: Completion, voice: Voice, how: Sampling, opened: Conversation | None = None
@@ -196,6 +205,7 @@ def record_reply(
     finally:
         stream.close()
         facts = {
+            **draft.sampling,
             **asdict(sampling),
             "stop": list(sampling.stop),
             "tokens": stream.tokens,
@@ -222,6 +232,17 @@ def in_turns(replies: Sequence[Generator[Reply, None, None]]) -> Generator[list[
     finally:
         for reply in replies:
             reply.close()
+
+
+def comparison(
+    voices: Sequence[Voice], prompt: tuple[Message, ...], annotator: str, facts: Mapping[str, Any]
+) -> list[Completion]:
+    """Return drafts of replies to be compared: in a conversation of their own, with ids that rise."""
+    conversation_id, ids = new_id(), sorted(new_id() for _ in voices)
+    return [
+        replace(_draft(voice, conversation_id, prompt, annotator), id=id, sampling=facts)
+        for voice, id in zip(voices, ids, strict=True)
+    ]
 
 
 def _message(text: str) -> Message:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from alignchat import catalog, dataset, jobs, presets, reports
+from alignchat.arena import VERDICTS, Arena
 from alignchat.chat import Chat, Reply, Voice
 from alignchat.config import Method, Settings, override
 from alignchat.conversations import Conversations
@@ -26,8 +27,9 @@ from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, START_LOCK_FILE, R
 from alignchat.under_way import UnderWay
 from feedback_store import Choice, FeedbackStore, Verdict
 
+__all__ = ["VERDICTS", "ExportFormat", "Loop"]
+
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class Loop:
@@ -54,6 +56,7 @@ class Loop:
         self._engine_lock = threading.Lock()
         self._start_lock = threading.Lock()
         self._worker: Popen[bytes] | None = None
+        self.arena = Arena(store)
         self._chat = Chat(store, settings.chat, lambda: self.engine)
         if 0 not in self.rounds.numbers():
             # Two programs may open a new folder at once; either one's round 0 will do.
@@ -141,11 +144,16 @@ class Loop:
         *,
         left: int | None = None,
         right: int | None = None,
+        blind: bool = False,
         annotator: str = "local",
         **sampling: Any,
     ) -> Iterator[list[Reply | None]]:
-        """Reply twice to one prompt, side by side; a side's round None means the active one."""
-        return self._chat.compare([self._voice(left), self._voice(right)], text, annotator, sampling)
+        """Reply twice to one prompt, side by side; a side's round None means the active one.
+
+        `blind` shuffles the sides. The comparison's id is the replies' `conversation_id`.
+        """
+        voices = [self._voice(left), self._voice(right)]
+        return self._chat.compare(voices, text, annotator, sampling, blind=blind)
 
     # Feedback
 
@@ -153,14 +161,12 @@ class Loop:
         """Set one's thumb on a completion, up or down; None takes it back."""
         self.feedback.rate(completion_id, up, annotator=annotator)
 
-    def choose(
-        self, left_id: str, right_id: str, verdict: Verdict, *, blind: bool = False, annotator: str = "local"
-    ) -> Choice:
+    def choose(self, left_id: str, right_id: str, verdict: Verdict, *, annotator: str = "local") -> Choice:
         """Say which of two replies to one prompt is better: left, right, tie or both_bad."""
         left, right = self._store.completion(left_id), self._store.completion(right_id)
         if left.id == right.id or left.prompt != right.prompt:
             raise DataError("A choice is between two replies to the same prompt; compare them first.")
-        choice = Choice(left_id=left_id, right_id=right_id, verdict=verdict, blind=blind, annotator=annotator)
+        choice = Choice(left_id=left_id, right_id=right_id, verdict=verdict, annotator=annotator)
         self._store.add(choice)
         return choice
 

@@ -168,6 +168,15 @@ class FeedbackStore:
         """List the choices that count: the latest of each annotator on each pair, unless retracted."""
         return self._find(Choice, _given(annotator=annotator))
 
+    def choices_ever(self, completion_id: str, annotator: str) -> list[str]:
+        """List the ids of all choices an annotator made about a completion, retracted ones too."""
+        with self._view() as view:
+            return [
+                id
+                for id in view.judgements(completion_id)
+                if view.entries[id].kind == "choice" and view.entries[id].row["annotator"] == annotator
+            ]
+
     def edits(self, *, completion_id: str | None = None, annotator: str | None = None) -> list[Edit]:
         """List the edits that count: the latest of each annotator on each completion, unless retracted."""
         return self._find(Edit, _given(completion_id=completion_id, annotator=annotator))

@@ -172,6 +172,10 @@ class View:
         else:
             waiting[id] = None
 
+    def judgements(self, completion_id: str) -> list[str]:
+        """List the ids of all judgements about a completion, those that no longer count too."""
+        return self._about.get(completion_id, [])
+
     def is_current(self, id: str) -> bool:
         """Tell whether a record counts: it and its subjects not retracted, no later judgement over it."""
         entry = self.entries[id]

@@ -60,6 +60,7 @@ LAYERS = (
         "alignchat.feedback",
         "alignchat.conversations",
         "alignchat.transcripts",
+        "alignchat.arena",
         "alignchat.weights",
     ),
     ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),
@@ -79,7 +80,7 @@ LAYERS = (
     ),
     ("alignchat.gpu", "alignchat.presets"),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
-    ("alignchat.errors",),
+    ("alignchat.errors", "alignchat.win_rates", "alignchat.agreement"),
     ("feedback_store",),
 )
 

@@ -79,6 +79,13 @@ def test_rating_and_choosing_are_acknowledged_and_counted(run: Run) -> None:
     assert (stats["up"], stats["down"], stats["pairs"], stats["completions"]) == (1, 1, 1, 4)
 
 
+def test_the_arena_leaves_out_what_was_not_blind_and_says_so(run: Run) -> None:
+    chosen(run, "left")
+    told = run("arena", "--all")
+    assert (told["votes"], told["left_out"], told["pairs"]) == (0, {"not_blind": 0, "same_round": 1}, [])
+    assert run("arena")["ranked"] is None
+
+
 def test_a_thumb_can_be_cleared(run: Run) -> None:
     reply = run("chat", "--prompt", "hello")
     run("rate", reply["completion_id"], "up")
