@@ -85,6 +85,7 @@ class TrainingSettings(Section):
         1024, ge=32, description="Rows longer than this many tokens are left out, and counted."
     )
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of prompts held out to measure the round.")
+    test_rows: int = Field(64, ge=1, description="At most so many held-out rows a source are measured.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the matrix products; auto: bf16 where the hardware has it."
     )

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +86,7 @@ def trained(tiny: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     summary, steps = run(tiny, folder, test_rows=pairs(13)[10:])
     (folder / "steps.json").write_text(json.dumps(steps))
-    (folder / "test.json").write_text(json.dumps(summary.test))
+    (folder / "report.json").write_text(json.dumps(asdict(summary.report)))
     return folder
 
 
@@ -109,12 +109,6 @@ def test_the_adapter_folder_is_whole_and_names_no_path(trained: Path) -> None:
         json.loads((trained / "adapter/adapter_config.json").read_text())["base_model_name_or_path"]
         == "tiny.gguf"
     )
-
-
-def test_rows_held_out_are_measured_once_training_is_over(trained: Path) -> None:
-    metrics = json.loads((trained / "test.json").read_text())
-    assert metrics["n"] == 3
-    assert metrics["rewards/accuracies"] == 1
 
 
 def test_a_resumed_run_gives_the_uninterrupted_runs_adapter(
@@ -145,7 +139,7 @@ def test_a_run_killed_after_its_last_step_only_publishes(tiny: Model, trained: P
         run(tiny, tmp_path, test_rows=pairs(3), should_stop=stop_at(3 + 5))
     summary, steps = run(tiny, tmp_path, test_rows=pairs(3))
     assert steps == []
-    assert summary.test["n"] == 3
+    assert [measured.n for measured in summary.report.table] == [3, 3]
     assert weights_of(tmp_path) == weights_of(trained)
 
 
@@ -180,7 +174,7 @@ def test_kto_learns_from_thumbs(tiny: Model, tmp_path: Path) -> None:
     assert {"kl", "rewards/chosen", "rewards/rejected", "rewards/margins"} <= steps[0].keys()
     assert steps[-1]["rewards/margins"] > 0
     assert summary.undesirable_weight is not None
-    assert summary.test["n"] == 5
+    assert [measured.n for measured in summary.report.table] == [5, 5]
     assert summary.train_rows == 9
 
 

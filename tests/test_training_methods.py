@@ -90,8 +90,10 @@ def test_methods_without_a_reference_train_resume_and_are_measured(
     whole, steps = run(tiny, tmp_path / "whole", method, test=3)
     assert steps[-1]["logps/chosen"] > steps[0]["logps/chosen"]
     assert {"loss", "rewards/margins", "rewards/accuracies", "logps/rejected"} <= steps[0].keys()
-    assert whole.test["n"] == 3
-    assert {"loss", "rewards/accuracies", "logps/chosen"} <= whole.test.keys()
+    base, own = whole.report.table
+    assert (base.n, own.model) == (3, "round")
+    assert {"loss", "rewards/accuracies", "logps/chosen"} <= own.metrics.keys()
+    assert own.metrics["loss"] < base.metrics["loss"]
     with pytest.raises(Exception, match="after step 2 of 3"):
         run(tiny, tmp_path / "cut", method, test=3, stop=1)
     run(tiny, tmp_path / "cut", method, test=3)

@@ -55,8 +55,3 @@ def kto_weights(desirable: int, undesirable: int) -> tuple[float, float]:
     if pull > HIGHEST_PULL:
         return 1.0, pull / HIGHEST_PULL
     return 1.0, 1.0
-
-
-def even_batch(rows: int, batch_size: int) -> int:
-    """Return the largest batch up to `batch_size` that divides the rows, so that means are exact."""
-    return max(size for size in range(1, batch_size + 1) if rows % size == 0)

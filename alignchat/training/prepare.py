@@ -3,7 +3,7 @@
 Knows token ids and settings; knows no model and no trainer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alignchat.config import UNPAIRED, Method, TrainingSettings
@@ -17,7 +17,7 @@ Rows = Sequence[Row]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """One pass over the rows in whole batches, how often to go over it, and the rows held out."""
+    """One pass over the rows in whole batches, how often to go over it, and by source the rows held out."""
 
     rows: list[Columns]
     distinct: int
@@ -26,9 +26,7 @@ class Prepared:
     steps: int
     desirable_weight: float
     undesirable_weight: float
-    test_rows: list[Columns]
-    test_distinct: int
-    test_batch_size: int
+    held_out: Mapping[str, list[Columns]]
 
     def tokens_seen(self) -> int:
         """Return the tokens of prompts and completions in all steps, without padding."""
@@ -68,10 +66,8 @@ def prepare(
     steps = plan.count_steps(len(kept), batch_size, settings.steps)
     order = plan.order_rows(_kinds(kept), batch_size, steps, settings.seed)
     desirable = sum(_kinds([kept[row] for row in order]))
+    sources = sorted({row.source for row in test_rows})
     weights = plan.kto_weights(desirable, len(order) - desirable) if method == "kto" else (1.0, 1.0)
-    test, test_batch_size = _held_out(
-        method, _short_enough(tokenizer, test_rows, settings.max_length), settings
-    )
     return Prepared(
         rows=_in_batches(method, [kept[row] for row in order], batch_size),
         distinct=len(set(order)),
@@ -80,9 +76,7 @@ def prepare(
         steps=steps,
         desirable_weight=weights[0],
         undesirable_weight=weights[1],
-        test_rows=_in_batches(method, test, test_batch_size),
-        test_distinct=len(test),
-        test_batch_size=test_batch_size,
+        held_out={source: _held_out(tokenizer, method, test_rows, source, settings) for source in sources},
     )
 
 
@@ -105,17 +99,14 @@ def _kinds(rows: Sequence[Columns]) -> list[bool]:
     return [row.get("label", True) for row in rows]
 
 
-def _held_out(method: Method, rows: list[Columns], settings: TrainingSettings) -> tuple[list[Columns], int]:
-    """Order the test rows and size their batches: TRL's means are over batches, so these are even.
-
-    KTO's loss depends on the batch size through its KL term, so there it stays the same in all rounds.
-    """
-    if not rows:
-        return [], 1
-    ordered = [rows[i] for i in plan.spread(range(len(rows)), _kinds(rows))]
-    if method == "kto":
-        return ordered, settings.batch_size
-    return ordered, plan.even_batch(len(rows), settings.batch_size)
+def _held_out(
+    tokenizer: RowTokenizer, method: Method, rows: Rows, source: str, settings: TrainingSettings
+) -> list[Columns]:
+    """Order a source's test rows in batches of the settings' size, since KTO's KL depends on it."""
+    kept = _short_enough(tokenizer, [row for row in rows if row.source == source], settings.max_length)
+    kept = kept[: settings.test_rows]
+    ordered = [kept[i] for i in plan.spread(range(len(kept)), _kinds(kept))]
+    return _in_batches(method, ordered, settings.batch_size)
 
 
 def _in_batches(method: Method, rows: list[Columns], batch_size: int) -> list[Columns]:

@@ -7,7 +7,7 @@ width of a batch alone moves a log-probability.
 
 import resource
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from alignchat.training.load import load_model, load_tokenizer, quiet_libraries,
 from alignchat.training.methods import PreparedDPO, PreparedKTO
 from alignchat.training.prepare import Prepared, Rows, check_rows, prepare
 from alignchat.training.reference_free import CPOConfig, ORPOConfig, PreparedCPO, PreparedORPO
+from alignchat.training.report import Report, measure
 from alignchat.training.rows import RowTokenizer
 from alignchat.training.run import OnStep, Run, ShouldStop
 
@@ -64,9 +65,9 @@ class TrainSummary:
     final_loss: float
     train_rows: int
     too_long: int
+    report: Report
     desirable_weight: float | None = None
     undesirable_weight: float | None = None
-    test: dict[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -105,10 +106,10 @@ def train(
     if run.stopped:
         raise Cancelled(f"Stopped as asked after step {run.step} of {prepared.steps}; resume goes on there.")
     seconds = run.elapsed()
-    test = _evaluate(trainer, prepared)
+    report = measure(trainer, prepared.held_out, parent_adapter=parent_adapter, beta=trainer.beta)
     _publish(trainer.model, folder / ADAPTER, model.path.name)
     precision = resolve_precision(settings.precision)
-    return _summary(prepared, method, precision, seconds, trainer.state.log_history, test)
+    return _summary(prepared, method, precision, seconds, trainer.state.log_history, report)
 
 
 def _network(
@@ -199,7 +200,7 @@ def _arguments(prepared: Prepared, settings: TrainingSettings, folder: Path) -> 
         "output_dir": str(folder),
         "max_steps": prepared.steps,
         "per_device_train_batch_size": prepared.batch_size,
-        "per_device_eval_batch_size": prepared.test_batch_size,
+        "per_device_eval_batch_size": prepared.batch_size,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "linear",
         "beta": settings.beta,
@@ -219,17 +220,6 @@ def _arguments(prepared: Prepared, settings: TrainingSettings, folder: Path) -> 
     }
 
 
-def _evaluate(trainer: Any, prepared: Prepared) -> dict[str, float]:
-    """Return the method's metrics on the rows held out, and their number; nothing if there are none."""
-    if not prepared.test_rows:
-        return {}
-    metrics = trainer.evaluate(Dataset.from_list(prepared.test_rows))
-    unwanted = ("runtime", "per_second", "num_tokens", "epoch")
-    named = {key.removeprefix("eval_"): float(value) for key, value in metrics.items()}
-    kept = {key: value for key, value in named.items() if not key.endswith(unwanted)}
-    return {"n": float(prepared.test_distinct), **kept}
-
-
 def _publish(network: Any, folder: Path, base_name: str) -> None:
     # TRL adds a second adapter, the frozen reference, when it goes on from a parent.
     with publish_folder(folder) as temporary:
@@ -247,7 +237,7 @@ def _summary(
     precision: str,
     seconds: float,
     log: list[dict[str, float]],
-    test: dict[str, float],
+    report: Report,
 ) -> TrainSummary:
     losses = [entry["loss"] for entry in log if "loss" in entry]
     seen = prepared.tokens_seen()
@@ -265,7 +255,7 @@ def _summary(
         too_long=prepared.too_long,
         desirable_weight=prepared.desirable_weight if method == "kto" else None,
         undesirable_weight=prepared.undesirable_weight if method == "kto" else None,
-        test=test,
+        report=report,
     )
 
 
