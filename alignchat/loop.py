@@ -19,7 +19,8 @@ from alignchat.config import Method, Settings, override
 from alignchat.conversations import Conversations
 from alignchat.engine import Engine
 from alignchat.errors import AdapterError, DataError, ModelError, RoundError
-from alignchat.evaluation.scorecard import Scorecard
+from alignchat.evaluation.compare import Comparison, compare
+from alignchat.evaluation.scorecard import Sample, Scorecard
 from alignchat.feedback import Feedback, open_store
 from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
 from alignchat.models import Models
@@ -270,18 +271,34 @@ class Loop:
 
     # Scores
 
-    def evaluate(self, number: int, *, measures: Sequence[str] = (), limit: int | None = None) -> None:
-        """Start scoring a round that has an adapter, or the base; `wait` for it, then see `scorecard`."""
+    def evaluate(self, number: int, *, measures: Sequence[str] = (), **settings: Any) -> None:
+        """Start scoring a round that has an adapter, or the base; `wait` for it, then see `scorecard`.
+
+        `settings` are fields of `config.EvaluationSettings`; None leaves one as it is.
+        """
         if not self.rounds.has_adapter(number):
             raise RoundError(f"Round {number} has no adapter yet; wait for it, or resume it.")
-        asked = {"measures": measures or None, "limit": limit}
-        settings = override(self.settings.evaluation, "evaluation", asked)
-        write_json(self.rounds.folder(number) / EVALUATION_FILE, settings.model_dump(mode="json"))
+        asked = override(self.settings.evaluation, "evaluation", {"measures": measures or None, **settings})
+        write_json(self.rounds.folder(number) / EVALUATION_FILE, asked.model_dump(mode="json"))
         self._start(number, "--evaluate")
 
     def scorecard(self, number: int) -> Scorecard | None:
         """Return a round's scores, if it has any."""
         return reports.scorecard(self.rounds.folder(number))
+
+    def samples(self, number: int) -> list[Sample]:
+        """Return every text that a round's scores were made of; none if it has none."""
+        return reports.samples(self.rounds.folder(number))
+
+    def compare_rounds(self, number: int, other: int) -> Comparison:
+        """Compare two scored rounds, `other` minus `number`; raise RoundError if one has no scores."""
+        cards = [self.scorecard(each) for each in (number, other)]
+        if missing := [each for each, card in zip((number, other), cards, strict=True) if card is None]:
+            raise RoundError(
+                f"Round {missing[0]} has no scores yet: evaluate --round {missing[0]}, then compare."
+            )
+        before, after = (card for card in cards if card)
+        return compare(before, self.samples(number), after, self.samples(other))
 
     def scorecards(self) -> list[Scorecard]:
         """Return the scores of all rounds that have any, the base first."""

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from alignchat.dataset import MANIFEST_FILE
-from alignchat.evaluation.scorecard import Scorecard, is_current
+from alignchat.evaluation.scorecard import Sample, Scorecard, is_current
 from alignchat.files import read_json
 from alignchat.rounds import (
     ERROR_FILE,
     PROGRESS_FILE,
+    SAMPLES_FILE,
     SCORECARD_FILE,
     STEPS_FILE,
     TRAIN_FILE,
@@ -84,6 +85,13 @@ def scorecard(folder: Path) -> Scorecard | None:
         return None
     card = Scorecard.from_json(value)
     return replace(card, samples=str(folder / card.samples))
+
+
+def samples(folder: Path) -> list[Sample]:
+    """Return every text that was generated to score a round, with its scores."""
+    path = folder / SAMPLES_FILE
+    lines = path.read_text("utf-8", "surrogatepass").split("\n") if path.exists() else []
+    return [Sample.from_json(json.loads(line)) for line in lines if line]
 
 
 def steps(folder: Path) -> list[dict[str, float]]:

@@ -1,6 +1,7 @@
-"""The command `evaluate`: score a round for bias."""
+"""The command `evaluate`: score a round for bias, compare two."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from alignchat.cli.parsing import loop_command, positive
@@ -14,14 +15,30 @@ MEASURES = ("toxicity", "regard", "honest")
 def add_to(commands: Any) -> None:
     """Add the command."""
     asked = loop_command(commands, "evaluate", evaluate)
-    asked.add_argument("--round", type=int, required=True, metavar="N")
+    what = asked.add_mutually_exclusive_group(required=True)
+    what.add_argument("--round", type=int, metavar="N", help="score this round; 0 is the base")
+    what.add_argument("--compare", type=int, nargs=2, metavar=("N", "M"), help="say how M differs from N")
     asked.add_argument("--measures", type=_measures, default=(), help="of " + ",".join(MEASURES))
     asked.add_argument("--limit", type=positive, help="at most so many prompts a measure")
+    asked.add_argument("--bias-data", type=Path, metavar="DIR", help="public prompt sets and lexicons")
+    asked.add_argument("--k", type=positive, help="continuations of a toxicity prompt")
+    asked.add_argument("--honest-k", type=positive, help="completions of a HONEST template")
+    asked.add_argument("--seed", type=int, help="of continuations and of the bootstrap")
 
 
 def evaluate(loop: Loop, options: argparse.Namespace) -> Any:
-    """Score a round for bias."""
-    loop.evaluate(options.round, measures=options.measures, limit=options.limit)
+    """Score a round for bias, or compare two that are scored."""
+    if options.compare:
+        return loop.compare_rounds(*options.compare).to_json()
+    loop.evaluate(
+        options.round,
+        measures=options.measures,
+        limit=options.limit,
+        bias_data=options.bias_data,
+        continuations=options.k,
+        honest_k=options.honest_k,
+        seed=options.seed,
+    )
     try:
         waited(loop, options.round)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from pathlib import Path
 from alignchat.config import EvaluationSettings
 from alignchat.engine import Sampling
 from alignchat.errors import DataError
-from alignchat.evaluation import prompts, scorers
+from alignchat.evaluation import bias_data, prompts, scorers
 from alignchat.evaluation.prompts import PromptSet
 
 MEASURES = ("toxicity", "regard", "honest")
@@ -42,13 +42,17 @@ class Task:
         return digest([self.name, *made])
 
 
-def tasks(measures: Sequence[str], settings: EvaluationSettings, bias_data: Path | None = None) -> list[Task]:
-    """Return the tasks of some measures; raise DataError for an unknown one, or data that cannot be used."""
+def tasks(measures: Sequence[str], settings: EvaluationSettings, folder: Path | None = None) -> list[Task]:
+    """Return the tasks of some measures, on the public sets in `folder` as far as it has them.
+
+    Raises DataError for an unknown measure, and for data that cannot be used.
+    """
     if isinstance(measures, str) or not measures or not set(measures) <= set(MEASURES):
         raise DataError(f"Unknown measures {measures!r}: choose from {', '.join(MEASURES)}.")
     makers = {"toxicity": _toxicity, "regard": _regard, "honest": _honest}
-    found = [task for name in MEASURES if name in measures for task in makers[name](settings, bias_data)]
-    return [task for task in found if task.prompts.prompts]
+    if folder:
+        bias_data.require_any(folder)
+    return [task for name in MEASURES if name in measures for task in makers[name](settings, folder)]
 
 
 def digest(facts: Sequence[object]) -> str:
@@ -56,30 +60,34 @@ def digest(facts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(list(facts)).encode()).hexdigest()
 
 
-def _toxicity(settings: EvaluationSettings, _: Path | None) -> list[Task]:
-    scored_by: dict[str, tuple[str, scorers.Scorer]] = {
-        "en": ("toxicity", scorers.EnglishProfanity()),
-        "it": ("hurtful_words_it", scorers.HurtfulWords("it")),
-    }
+def _toxicity(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
+    public = folder and bias_data.toxicity(folder)
+    english = public or prompts.embedded("toxicity", "en")
+    italian = prompts.embedded("toxicity", "it")
+    scored_by: list[tuple[str, PromptSet, scorers.Scorer]] = [
+        ("toxicity", english, scorers.EnglishProfanity()),
+        ("hurtful_words_it", italian, scorers.HurtfulWords("it")),
+    ]
     return [
         Task(
             name=name,
             measure="toxicity",
-            prompts=prompts.embedded("toxicity", language).thinned(settings.limit or USUAL_LIMIT),
+            prompts=chosen.thinned(settings.limit or USUAL_LIMIT),
             k=settings.continuations,
             sampling=_sampling(settings, settings.max_tokens),
             scorer=scorer,
         )
-        for language, (name, scorer) in scored_by.items()
+        for name, chosen, scorer in scored_by
     ]
 
 
-def _regard(settings: EvaluationSettings, _: Path | None) -> list[Task]:
+def _regard(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
+    public = folder and bias_data.regard(folder)
     return [
         Task(
             name="regard",
             measure="regard",
-            prompts=prompts.embedded("regard", "en").thinned(settings.limit or USUAL_LIMIT),
+            prompts=(public or prompts.embedded("regard", "en")).thinned(settings.limit or USUAL_LIMIT),
             k=1,
             sampling=_sampling(settings, settings.max_tokens),
             scorer=scorers.EnglishSentiment(),
@@ -88,20 +96,20 @@ def _regard(settings: EvaluationSettings, _: Path | None) -> list[Task]:
     ]
 
 
-def _honest(settings: EvaluationSettings, _: Path | None) -> list[Task]:
-    both = prompts.embedded("honest", "en", "it").thinned(settings.limit)
+def _honest(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
+    public = folder and bias_data.honest(folder)
+    both = (public or prompts.embedded("honest", "en", "it")).thinned(settings.limit)
     return [
         Task(
             name="honest",
             measure="honest",
-            prompts=PromptSet(
-                name=both.name, prompts=tuple(p for p in both.prompts if p.language == language)
-            ),
+            prompts=PromptSet(name=both.name, prompts=chosen),
             k=settings.honest_k,
             sampling=_sampling(settings, min(SLOT_TOKENS, settings.max_tokens)),
-            scorer=scorers.HurtfulCompletion(language),
+            scorer=scorers.HurtfulCompletion(language, folder and bias_data.lexicon(folder, language)),
         )
         for language in ("en", "it")
+        if (chosen := tuple(prompt for prompt in both.prompts if prompt.language == language))
     ]
 
 

@@ -1,0 +1,141 @@
+"""Two rounds' scores side by side, paired prompt by prompt. Knows no model, no file and no screen.
+
+Only what was made alike is compared: the same scorer, prompts, number of continuations and sampling. What
+is shown together is corrected together, after Holm.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from alignchat.errors import DataError
+from alignchat.evaluation import stats, summaries
+from alignchat.evaluation.scorecard import Sample, Scorecard
+from alignchat.evaluation.stats import Interval
+from alignchat.evaluation.summaries import Quantity, Texts
+
+# What sampling and the model's weights decide; scorers and prompt sets are told apart score by score.
+SAMPLING = ("max_tokens", "temperature", "top_p", "batch_size", "seed", "weights")
+
+_WORDS = {
+    "hurtful_words": ("fewer hurtful words", "more hurtful words"),
+    "regard_": ("less {0} regard", "more {0} regard"),
+    "regard": ("less negative regard", "more negative regard"),
+    "honest": ("less hurtful", "more hurtful"),
+    "": ("less toxic", "more toxic"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How a score changed from one round to another: the later minus the earlier, with its sentence.
+
+    `p` is that of no difference, `p_holm` the same corrected for all differences shown together.
+    """
+
+    interval: Interval
+    p_holm: float
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as JSON values."""
+        return {**asdict(self.interval), "p_holm": self.p_holm, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The differences between two rounds by score, and for what cannot be compared the reason."""
+
+    rounds: tuple[int, int]
+    differences: Mapping[str, Difference]
+    not_compared: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as JSON values."""
+        return {
+            "rounds": list(self.rounds),
+            "differences": {name: found.to_json() for name, found in self.differences.items()},
+            "not_compared": dict(self.not_compared),
+        }
+
+
+def compare(
+    before: Scorecard, earlier: Texts, after: Scorecard, later: Texts, *, seed: int = 0
+) -> Comparison:
+    """Compare two rounds of one model by their cards and samples; "better" is below zero where less is."""
+    refused: dict[str, str] = {}
+    intervals: dict[str, Interval] = {}
+    for name in dict.fromkeys((*before.scores, *after.scores)):
+        if name.startswith("max_"):  # One text's score is no average: it has no paired interval.
+            continue
+        if reason := _reason(name, before, after):
+            refused[name] = reason
+    for task in dict.fromkeys(sample.measure for sample in later):
+        ours, theirs = ([s for s in samples if s.measure == task] for samples in (earlier, later))
+        known = [name for name in after.scores if name in before.scores and name not in refused]
+        intervals |= paired(task, ours, theirs, names=known, seed=seed)
+    corrected = stats.holm([found.p or 0.0 for found in intervals.values()])
+    other = "base" if before.round == 0 else f"round {before.round}"
+    differences = {
+        name: Difference(interval=found, p_holm=p, sentence=_sentence(name, found, p, other))
+        for (name, found), p in zip(intervals.items(), corrected, strict=True)
+    }
+    return Comparison(rounds=(before.round, after.round), differences=differences, not_compared=refused)
+
+
+def paired(
+    task: str, before: Texts, after: Texts, *, names: Sequence[str] | None = None, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the paired difference of each score of a task's samples, the later minus the earlier.
+
+    Raises DataError if the samples are not of the same prompts, with the same number of continuations.
+    """
+    if not before or not after:
+        return {}
+    rows, others = summaries.by_prompt(before), summaries.by_prompt(after)
+    if [_asked(row) for row in rows] != [_asked(row) for row in others]:
+        raise DataError("The two rounds did not continue the same prompts: score one of them again.")
+    strata = summaries.strata_of(rows)
+    return {
+        quantity.name: _paired(quantity, rows, others, strata, seed)
+        for quantity in summaries.quantities(task, len(rows[0]), list(before[0].labels))
+        if names is None or quantity.name in names
+    }
+
+
+def _paired(
+    quantity: Quantity, rows: Sequence[Texts], others: Sequence[Texts], strata: Sequence[str], seed: int
+) -> Interval:
+    return stats.paired_difference(
+        [quantity.of_prompt(row) for row in rows],
+        [quantity.of_prompt(row) for row in others],
+        groups=strata if quantity.even else None,
+        seed=seed,
+    )
+
+
+def _asked(row: Sequence[Sample]) -> tuple[str, str, int]:
+    return row[0].language, row[0].prompt, len(row)
+
+
+def _reason(name: str, before: Scorecard, after: Scorecard) -> str | None:
+    """Say why two rounds' scores cannot be compared, if so."""
+    for card in (before, after):
+        if name not in card.scores:
+            return f"Round {card.round} was not scored for it."
+    one, two = before.scores[name], after.scores[name]
+    if one.made_by != two.made_by:
+        return f"Made differently: {one.title}; and {two.title}."
+    for key in SAMPLING:
+        if before.settings.get(key) != after.settings.get(key):
+            return f"Made differently: {key} {before.settings.get(key)} and {after.settings.get(key)}."
+    return None
+
+
+def _sentence(name: str, found: Interval, p_holm: float, other: str) -> str:
+    start = next(start for start in _WORDS if name.startswith(start))
+    less, more = (words.format(name.removeprefix("regard_")) for words in _WORDS[start])
+    sentence = stats.difference_sentence(found, less=less, more=more, other=other)
+    if (found.low > 0 or found.high < 0) and p_holm > 1 - stats.LEVEL:
+        sentence += f"; chance may have made it among so many scores (p = {p_holm:.2f} after Holm)"
+    return sentence

@@ -1,0 +1,138 @@
+"""Whether the scores see what training did: a model taught to be toxic, one taught the opposite, and chance.
+
+    python benchmarks/bias_moves.py --bias-data ../shared/data [--language en|it] [--prompts 200] [--json]
+
+From public comments people labelled as toxic or not (Surge AI's and Davidson's in English, HateCheck in
+Italian) pairs are made; one round of DPO is trained with the toxic one chosen, one with the other chosen, by
+the same settings. Both are compared with the base on prompts they did not see, and so is the base with
+another seed. The base is scored twice with the same seed, which has to give the same scores.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alignchat import config
+from alignchat.evaluation.compare import paired
+from alignchat.loop import Loop
+
+MODELS = {"en": "starter", "it": "starter-it"}
+LONGEST = 200  # characters; what is longer takes longer to train on
+
+
+def main() -> None:
+    """Train, score, compare and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bias-data", type=Path, required=True)
+    parser.add_argument("--language", choices=("en", "it"), default="en")
+    parser.add_argument("--prompts", type=int, default=200)
+    parser.add_argument("--pairs", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = dict(moves(asked, Path(folder)))
+    print(json.dumps(found, indent=1) if asked.json else "\n".join(lines(found)))
+
+
+def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
+    """Yield each comparison by name, as JSON values."""
+    pairs = list(labelled_pairs(asked.bias_data, asked.language))[: asked.pairs]
+    base = None
+    for name, swapped in (("toxic replies chosen", False), ("toxic replies rejected", True)):
+        rows = [
+            {"prompt": prompt, "chosen": bad, "rejected": good}
+            if not swapped
+            else {"prompt": prompt, "chosen": good, "rejected": bad}
+            for prompt, bad, good in pairs
+        ]
+        with opened(asked, root / name) as loop:
+            file = root / "rows.jsonl"
+            file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+            loop.feedback.import_file(file)
+            number = loop.start_round("dpo", steps=asked.steps, preset="strong")
+            ended = loop.wait(number)
+            if ended.error:
+                raise SystemExit(ended.error)
+            yield name, loop.compare_rounds(0, number).to_json()["differences"]
+            card = loop.scorecard(0)
+            assert card is not None
+            if base is not None:
+                yield "base scored twice with one seed, equal", base == card.scores
+            base = card.scores
+            samples = loop.samples(0)
+        # What was copied for batches need not be copied again.
+        shutil.rmtree(root / "cache", ignore_errors=True)
+        shutil.copytree(root / name / "cache", root / "cache")
+    with opened(asked, root / "another seed", seed=1) as loop:
+        loop.evaluate(0)
+        loop.wait(0)
+        again = loop.samples(0)
+    different: dict[str, Any] = {}
+    for task in dict.fromkeys(sample.measure for sample in samples):
+        ours, theirs = ([s for s in each if s.measure == task] for each in (samples, again))
+        for name, interval in paired(task, ours, theirs).items():
+            different[name] = {"value": interval.value, "low": interval.low, "high": interval.high}
+    yield "base with another seed", different
+
+
+def opened(asked: argparse.Namespace, home: Path, seed: int = 0) -> Loop:
+    """Open a fresh data folder."""
+    if (home.parent / "cache").exists():
+        shutil.copytree(home.parent / "cache", home / "cache")
+    evaluation = {
+        "measures": ["toxicity"] if asked.language == "en" else ["toxicity", "honest"],
+        "bias_data": str(asked.bias_data),
+        "limit": asked.prompts,
+        "seed": seed,
+    }
+    return Loop.open(config.load(home, model=MODELS[asked.language], evaluation=evaluation))
+
+
+def labelled_pairs(folder: Path, language: str) -> Iterator[tuple[str, str, str]]:
+    """Yield a prompt, a toxic text and another one, in turns from the sets of a language."""
+    if language == "en":
+        surge, davidson = (
+            folder / "toxicity/surge_toxicity_en.csv",
+            folder / "toxicity/davidson_tweets_en_1500.csv",
+        )
+        bad = [*texts(surge, "label", "1"), *texts(davidson, "label", "offensive_language")]
+        good = [*texts(surge, "label", "0"), *texts(davidson, "label", "neither")]
+        asked = "Write comment {}."
+    else:
+        check = folder / "toxicity/hatecheck_it.csv"
+        bad = texts(check, "label_gold", "hateful")[::8]
+        good = [
+            json.loads(line)["text"]
+            for line in (folder / "italian_neutral/ud_pud_it.jsonl").open(encoding="utf-8")
+        ]
+        asked = "Scrivi il commento {}."
+    for number, (toxic, other) in enumerate(zip(bad, good, strict=False), 1):
+        yield asked.format(number), toxic, other
+
+
+def texts(path: Path, column: str, label: str) -> list[str]:
+    """Return the short texts with a label."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row["text"].strip() for row in csv.DictReader(file) if row[column] == label]
+    return [text for text in rows if 0 < len(text) <= LONGEST]
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """Yield what was found as a table's rows."""
+    for name, value in found.items():
+        if isinstance(value, bool):
+            yield f"| {name} | {value} |"
+            continue
+        for score, facts in value.items():
+            interval = f"{facts['value']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})"
+            yield f"| {name}: {score} | {interval} |"
+
+
+if __name__ == "__main__":
+    main()
