@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from alignchat.weights import BatchModel
 
 CACHE_FOLDER = "cache"
-BIAS_FOLDER = "bias"
 TEXTS_FOLDER = "texts"
 
 
@@ -53,6 +52,7 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.data = folder.parents[2]  # data/rounds/<model>/<number>
         self.rounds = Rounds(folder.parent)
         self.record = read_round(folder)
         self.model = self._model(self.record)
@@ -92,7 +92,7 @@ class Worker:
                 measures=settings.measures,
                 settings=settings,
                 adapter=adapter,
-                bias_data=self._bias_data(settings),
+                data=self.data,
                 kept=KeptTexts(folder / TEXTS_FOLDER, weights),
                 on_progress=lambda done, total: self._progress(phase, done, total),
                 should_stop=self._should_stop,
@@ -126,16 +126,10 @@ class Worker:
         from alignchat.evaluation import plan
 
         how = [self._for_batches().format, settings.batch_size, settings.published_honest]
-        data = self._bias_data(settings)
         return {
-            name: plan.digest([*how, *(task.digest for task in plan.tasks([name], settings, data))])
+            name: plan.digest([*how, *(task.digest for task in plan.tasks([name], settings, self.data))])
             for name in measures
         }
-
-    def _bias_data(self, settings: EvaluationSettings) -> Path | None:
-        """Return the folder of public sets: the one asked for, else what was fetched."""
-        fetched = self.folder.parents[2] / BIAS_FOLDER
-        return settings.bias_data or (fetched if fetched.is_dir() else None)
 
     def _model(self, record: Round) -> catalog.Model:
         model = catalog.find(record.model if record.model == catalog.STARTER else record.model_path)
@@ -151,8 +145,7 @@ class Worker:
 
         if self._batch is None:
             self._progress("loading the model", 0, 0)
-            # data/rounds/<model>/<number>: the cache is the data folder's.
-            self._batch = for_batches(self.model, self.folder.parents[2] / CACHE_FOLDER, self._should_stop)
+            self._batch = for_batches(self.model, self.data / CACHE_FOLDER, self._should_stop)
         return self._batch
 
     def _train(self) -> None:

@@ -1,8 +1,10 @@
-"""Texts that were generated before, on disk by all that they depend on. Knows no model and no measure."""
+"""Texts that were generated, and scores that were given, before; on disk. Knows no model and no measure."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,3 +41,42 @@ class KeptTexts:
     def _path(self, prompts: Sequence[str], sampling: Sampling) -> Path:
         facts = json.dumps([self._made_by, repr(sampling), list(prompts)])
         return self._folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json"
+
+
+class KeptScores:
+    """What classifiers said of texts, in one SQLite file that several processes may use."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep scores in `path`, which is made at the first of them."""
+        self._path = path
+
+    def get(self, scorer: str, texts: Sequence[str]) -> dict[str, list[float]]:
+        """Return the scores of those texts that this scorer has scored."""
+        if not self._path.exists():
+            return {}
+        with closing(self._connect()) as database:
+            found = {}
+            for text in dict.fromkeys(texts):
+                asked = "SELECT scores FROM scores WHERE scorer = ? AND text = ?"
+                if row := database.execute(asked, (scorer, _mark(text))).fetchone():
+                    found[text] = json.loads(row[0])
+            return found
+
+    def put(self, scorer: str, scores: Mapping[str, Sequence[float]]) -> None:
+        """Keep the scores of texts."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [(scorer, _mark(text), json.dumps(list(row))) for text, row in scores.items()]
+        with closing(self._connect()) as database, database:
+            database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=60)
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS scores (scorer TEXT, text BLOB, scores TEXT, "
+            "PRIMARY KEY (scorer, text)) WITHOUT ROWID"
+        )
+        return database
+
+
+def _mark(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -14,11 +14,16 @@ from alignchat.config import EvaluationSettings
 from alignchat.engine import Sampling
 from alignchat.errors import DataError
 from alignchat.evaluation import bias_data, prompts, scorers
+from alignchat.evaluation.kept import KeptScores
 from alignchat.evaluation.prompts import PromptSet
 
 MEASURES = ("toxicity", "regard", "honest")
 # Prompts of toxicity and regard where no limit is set: the public sets have tens of thousands.
 USUAL_LIMIT = 400
+# What a setting says for the stand-in that comes with the app.
+EMBEDDED = "embedded"
+# In the data folder.
+BIAS_FOLDER, CLASSIFIERS_FOLDER, SCORES_FILE = "bias", "classifiers", Path("cache/scores.sqlite")
 # The first word fills a HONEST template's slot; tokens after it would be thrown away.
 SLOT_TOKENS = 8
 
@@ -42,17 +47,54 @@ class Task:
         return digest([self.name, *made])
 
 
-def tasks(measures: Sequence[str], settings: EvaluationSettings, folder: Path | None = None) -> list[Task]:
-    """Return the tasks of some measures, on the public sets in `folder` as far as it has them.
+def tasks(measures: Sequence[str], settings: EvaluationSettings, data: Path | None = None) -> list[Task]:
+    """Return the tasks of some measures, with what was fetched into the data folder `data`.
 
-    Raises DataError for an unknown measure, and for data that cannot be used.
+    Public sets come from `settings.bias_data` or were fetched; what neither has, the embedded probes stand
+    in for. Raises DataError for an unknown measure, for data that cannot be used, and for a classifier that
+    is not on this machine.
     """
     if isinstance(measures, str) or not measures or not set(measures) <= set(MEASURES):
         raise DataError(f"Unknown measures {measures!r}: choose from {', '.join(MEASURES)}.")
     makers = {"toxicity": _toxicity, "regard": _regard, "honest": _honest}
-    if folder:
-        bias_data.require_any(folder)
-    return [task for name in MEASURES if name in measures for task in makers[name](settings, folder)]
+    sources = _sources(settings, data)
+    return [task for name in MEASURES if name in measures for task in makers[name](settings, sources)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sources:
+    """Where public sets and classifiers are, and what classifiers said before."""
+
+    public: Path | None
+    classifiers: Path | None
+    kept: KeptScores | None
+
+
+def _sources(settings: EvaluationSettings, data: Path | None) -> _Sources:
+    if settings.bias_data:
+        bias_data.require_any(settings.bias_data)
+    fetched = data / BIAS_FOLDER if data and (data / BIAS_FOLDER).is_dir() else None
+    return _Sources(
+        public=settings.bias_data or fetched,
+        classifiers=data and data / CLASSIFIERS_FOLDER,
+        kept=KeptScores(data / SCORES_FILE) if data else None,
+    )
+
+
+def classifier_folder(source: str, classifiers: Path | None) -> Path:
+    """Return where a classifier is, given by folder or hub name; raise DataError if it is not here."""
+    if (folder := Path(source)).is_dir():
+        return folder
+    fetched = classifiers / source.replace("/", "--") if classifiers else None
+    if fetched and (fetched / "config.json").exists():
+        return fetched
+    raise DataError(f"The classifier {source} is not on this machine; get it: bias-data get {source}")
+
+
+def _classifier(source: str, labels: Sequence[str], sources: _Sources) -> scorers.Classifier:
+    folder = classifier_folder(source, sources.classifiers)
+    name = folder.name if Path(source).is_dir() else source
+    return scorers.Classifier(folder, name, labels, sources.kept)
 
 
 def digest(facts: Sequence[object]) -> str:
@@ -60,14 +102,21 @@ def digest(facts: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(list(facts)).encode()).hexdigest()
 
 
-def _toxicity(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
-    public = folder and bias_data.toxicity(folder)
+def _toxicity(settings: EvaluationSettings, sources: _Sources) -> list[Task]:
+    public = sources.public and bias_data.toxicity(sources.public)
     english = public or prompts.embedded("toxicity", "en")
     italian = prompts.embedded("toxicity", "it")
-    scored_by: list[tuple[str, PromptSet, scorers.Scorer]] = [
-        ("toxicity", english, scorers.EnglishProfanity()),
-        ("hurtful_words_it", italian, scorers.HurtfulWords("it")),
-    ]
+    scored_by: list[tuple[str, PromptSet, scorers.Scorer]] = []
+    if settings.toxicity_scorer == EMBEDDED:
+        scored_by.append(("toxicity", english, scorers.EnglishProfanity()))
+    else:
+        scorer = _classifier(settings.toxicity_scorer, settings.toxicity_labels, sources)
+        scored_by.append(("toxicity", english, scorer))
+    if settings.italian_scorer == EMBEDDED:
+        scored_by.append(("hurtful_words_it", italian, scorers.HurtfulWords("it")))
+    else:
+        scorer = _classifier(settings.italian_scorer, settings.italian_labels, sources)
+        scored_by.append(("toxicity_it", italian, scorer))
     return [
         Task(
             name=name,
@@ -81,8 +130,12 @@ def _toxicity(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
     ]
 
 
-def _regard(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
-    public = folder and bias_data.regard(folder)
+def _regard(settings: EvaluationSettings, sources: _Sources) -> list[Task]:
+    public = sources.public and bias_data.regard(sources.public)
+    scorer: scorers.Scorer = scorers.EnglishSentiment()
+    if settings.regard_scorer != EMBEDDED:
+        scorers.regard_labels(classifier_folder(settings.regard_scorer, sources.classifiers))
+        scorer = _classifier(settings.regard_scorer, ("negative",), sources)
     return [
         Task(
             name="regard",
@@ -90,14 +143,14 @@ def _regard(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
             prompts=(public or prompts.embedded("regard", "en")).thinned(settings.limit or USUAL_LIMIT),
             k=1,
             sampling=_sampling(settings, settings.max_tokens),
-            scorer=scorers.EnglishSentiment(),
+            scorer=scorer,
             with_prompt=True,
         )
     ]
 
 
-def _honest(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
-    public = folder and bias_data.honest(folder)
+def _honest(settings: EvaluationSettings, sources: _Sources) -> list[Task]:
+    public = sources.public and bias_data.honest(sources.public)
     both = (public or prompts.embedded("honest", "en", "it")).thinned(settings.limit)
     return [
         Task(
@@ -106,7 +159,9 @@ def _honest(settings: EvaluationSettings, folder: Path | None) -> list[Task]:
             prompts=PromptSet(name=both.name, prompts=chosen),
             k=settings.honest_k,
             sampling=_sampling(settings, min(SLOT_TOKENS, settings.max_tokens)),
-            scorer=scorers.HurtfulCompletion(language, folder and bias_data.lexicon(folder, language)),
+            scorer=scorers.HurtfulCompletion(
+                language, sources.public and bias_data.lexicon(sources.public, language)
+            ),
         )
         for language in ("en", "it")
         if (chosen := tuple(prompt for prompt in both.prompts if prompt.language == language))

@@ -13,10 +13,13 @@ from alignchat.evaluation.kept import KeptTexts, Texts
 from alignchat.evaluation.plan import Task
 from alignchat.evaluation.prompts import Prompt
 from alignchat.evaluation.scorecard import Sample, Score
+from alignchat.evaluation.scorers import Judgement
 from alignchat.evaluation.summaries import Made
 
 # So many texts are generated before they are kept: what a stop can lose, half a minute for the starter.
 PART = 1024
+# Between these a stop is seen, also by a classifier of a hundred million parameters.
+JUDGED_AT_ONCE = 256
 
 
 def evaluate(
@@ -25,26 +28,26 @@ def evaluate(
     measures: Sequence[str],
     settings: EvaluationSettings,
     adapter: Adapter | None = None,
-    bias_data: Path | None = None,
+    data: Path | None = None,
     kept: KeptTexts | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[dict[str, Score], list[Sample], dict[str, float]]:
     """Return the scores by name, every generated text, and what generating took (prompts, tokens, seconds).
 
-    Prompts and lexicons come from the folder `bias_data` as far as it has them. Texts already in `kept` are
+    Prompts, lexicons and classifiers are chosen as `plan.tasks` says. Texts already in `kept` are
     not generated again; new ones are kept part by part, so that a later call goes on after a stop.
     The same engine, adapter and settings give the same scores, stopped or not.
     Raises DataError for unknown measures and Cancelled when told to stop.
     """
-    tasks = plan.tasks(measures, settings, bias_data)
+    tasks = plan.tasks(measures, settings, data)
     total = sum(len(task.prompts.prompts) * task.k for task in tasks)
     samples: list[Sample] = []
     cost = {"prompts": 0, "continuations": 0, "tokens": 0, "seconds": 0.0}
     for task, number, prompts in _parts(tasks):
         progress = _shifted(on_progress, len(samples), total)
         texts = _texts(engine, task, number, prompts, adapter, kept, progress, should_stop)
-        samples += _judged(task, number, prompts, texts.texts)
+        samples += _judged(task, number, prompts, texts.texts, should_stop)
         cost["prompts"] += len(prompts)
         cost["continuations"] += len(texts.texts)
         cost["tokens"] += texts.tokens
@@ -75,8 +78,7 @@ def _texts(
     should_stop: Callable[[], bool] | None,
 ) -> Texts:
     """Return k continuations of each prompt, one prompt's together, from what is kept or from the engine."""
-    if should_stop and should_stop():
-        raise Cancelled("The evaluation was stopped as asked.")
+    _stop_if(should_stop)
     asked = [prompt.text for prompt in prompts for _ in range(task.k)]
     # Equal prompts in two parts must not be continued alike.
     sampling = replace(task.sampling, seed=task.sampling.seed + number)
@@ -94,12 +96,22 @@ def _texts(
     return texts
 
 
-def _judged(task: Task, number: int, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Sample]:
+def _judged(
+    task: Task,
+    number: int,
+    prompts: Sequence[Prompt],
+    texts: Sequence[str],
+    should_stop: Callable[[], bool] | None,
+) -> list[Sample]:
     places = [(i, j) for i in range(len(prompts)) for j in range(task.k)]
     read = [
         prompts[i].text + text if task.with_prompt else text
         for (i, _), text in zip(places, texts, strict=True)
     ]
+    judgements: list[Judgement] = []
+    while len(judgements) < len(read):
+        _stop_if(should_stop)
+        judgements += task.scorer.judge(read[len(judgements) : len(judgements) + JUDGED_AT_ONCE])
     return [
         Sample(
             measure=task.name,
@@ -114,7 +126,7 @@ def _judged(task: Task, number: int, prompts: Sequence[Prompt], texts: Sequence[
             word=judged.word,
             category=judged.category,
         )
-        for (i, j), text, judged in zip(places, texts, task.scorer.judge(read), strict=True)
+        for (i, j), text, judged in zip(places, texts, judgements, strict=True)
     ]
 
 
@@ -132,6 +144,11 @@ def _scores(tasks: Sequence[Task], samples: Sequence[Sample], seed: int) -> dict
         chosen = [sample for sample in samples if sample.measure == name]
         scores |= summaries.summarise(name, chosen, made, seed=seed)
     return scores
+
+
+def _stop_if(should_stop: Callable[[], bool] | None) -> None:
+    if should_stop and should_stop():
+        raise Cancelled("The evaluation was stopped as asked.")
 
 
 def _shifted(on_progress: Progress | None, done: int, total: int) -> Progress | None:

@@ -1,9 +1,11 @@
-"""The embedded stand-ins that give a text a score; each named as what it is. Knows no measure, no model.
+"""What gives a text a score: a classifier in a folder, or an embedded stand-in. Knows no measure or network.
 
-None of them is the classifier of the literature: they need no download and say less. Their names travel
-with every number. There is no Italian toxicity scorer and no regard scorer but the English one here.
+The stand-ins need no download and say less than the classifiers of the literature; there is no Italian
+toxicity scorer among them, and for regard an English one only. Every scorer's name travels with its numbers.
 """
 
+import hashlib
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,8 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from alignchat.errors import DataError
 from alignchat.evaluation.honest import completed_word, hurtful_word, load_lexicon, transliterate
+from alignchat.evaluation.kept import KeptScores
 from alignchat.evaluation.prompts import PROBES
+from alignchat.evaluation.regard import LABELS as REGARD_LABELS
 
 OWN_LEXICONS = {"en": PROBES / "hurtful_words_en.tsv", "it": PROBES / "hurtful_words_it.tsv"}
 
@@ -113,6 +118,109 @@ class HurtfulCompletion(Scorer):
             category = self._words[found] if found else ""
             judgements.append(Judgement(score=float(bool(found)), word=word, category=category))
         return judgements
+
+
+class Classifier(Scorer):
+    """A text classifier of the Transformers library; the score is what its labels, by name, add up to.
+
+    Probabilities are the softmax of the logits (the sigmoid, where the model says that labels are not
+    exclusive), as the text-classification pipeline gives. Texts go in batches of like length; what was
+    scored before is looked up.
+    """
+
+    BATCH = 32
+
+    def __init__(
+        self, folder: Path, name: str, labels: Sequence[str], kept: KeptScores | None = None
+    ) -> None:
+        """Take the classifier in `folder`; raise DataError if it has not all of `labels`.
+
+        Its files' digest is part of its name, since two folders may be named alike.
+        """
+        known = _label_names(folder)
+        if missing := [label for label in labels if label not in known]:
+            raise DataError(
+                f"The classifier {name} has no label {missing[0]!r}: its labels are {', '.join(known)}."
+            )
+        self._folder = folder
+        self._known = known
+        self._scored = tuple(labels)
+        self._kept = kept
+        self._identity = f"{name}@{_digest(folder)[:8]}"
+        self.name = f"{self._identity}: {' + '.join(labels)}"
+
+    def judge(self, texts: Sequence[str]) -> list[Judgement]:
+        """Judge each text; the labels of regard go by their names, whatever the model's other labels."""
+        rows = self._kept.get(self._identity, texts) if self._kept else {}
+        missing = sorted({text for text in texts if text not in rows}, key=lambda text: (len(text), text))
+        for start in range(0, len(missing), self.BATCH):
+            batch = missing[start : start + self.BATCH]
+            new = dict(zip(batch, self._probabilities(batch), strict=True))
+            if self._kept:
+                self._kept.put(self._identity, new)
+            rows |= new
+        return [self._judgement(dict(zip(self._known, rows[text], strict=True))) for text in texts]
+
+    def _judgement(self, labels: Mapping[str, float]) -> Judgement:
+        return Judgement(score=min(1.0, sum(labels[label] for label in self._scored)), labels=labels)
+
+    def _probabilities(self, texts: Sequence[str]) -> list[list[float]]:
+        import torch
+
+        tokenizer, model = _loaded(self._folder)
+        longest = min(tokenizer.model_max_length, 512, model.config.max_position_embeddings - 2)
+        inputs = tokenizer(
+            list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            logits = model(**inputs).logits.double()
+        exclusive = model.config.problem_type != "multi_label_classification" and len(self._known) > 1
+        odds = logits.softmax(dim=-1) if exclusive else logits.sigmoid()
+        # Padding moves the last digits, which a text's neighbours must not decide.
+        return [[round(value, 5) for value in row] for row in odds.tolist()]
+
+
+def regard_labels(folder: Path) -> tuple[str, ...]:
+    """Return a regard classifier's labels; raise DataError if they are not those of regard."""
+    labels = _label_names(folder)
+    if "negative" not in labels or not set(labels) <= set(REGARD_LABELS):
+        raise DataError(
+            f"{folder.name} is no regard classifier: its labels are {', '.join(labels)}, "
+            f"and those of regard are {', '.join(REGARD_LABELS)}."
+        )
+    return labels
+
+
+def _label_names(folder: Path) -> tuple[str, ...]:
+    try:
+        names = json.loads((folder / "config.json").read_text("utf-8"))["id2label"]
+        return tuple(names[str(index)] for index in range(len(names)))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{folder} holds no text classifier of the Transformers library ({error})."
+        ) from error
+
+
+@cache
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".txt", ".model", ".safetensors", ".bin"):
+            with path.open("rb") as file:
+                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+@cache
+def _loaded(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"The classifier in {folder} cannot be loaded ({error}); get it again.") from error
+    return tokenizer, model.eval()
 
 
 @cache
