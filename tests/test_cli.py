@@ -163,6 +163,9 @@ def test_a_round_is_trained_scored_used_and_exported(run: Run, tmp_path: Path) -
     assert done["train"]["steps"] == 2
     assert [r["number"] for r in run("round", "list")] == [0, 1]
     assert set(run("round", "show", 0)["scores"]) == set(done["scores"]) >= {"toxicity", "regard", "honest"}
+    compared = run("evaluate", "--compare", 0, 1)
+    assert compared["rounds"] == [0, 1]
+    assert {"value", "low", "high", "n", "p_holm", "sentence"} <= set(compared["differences"]["toxicity"])
     assert run("round", "activate", 1)["active"]
     assert run("chat", "--prompt", "hello")["round"] == 1
     _every_export_is_written_once(run, tmp_path)
@@ -196,6 +199,8 @@ def test_evaluate_gives_the_scorecard_and_keeps_other_measures(run: Run) -> None
     card = run("evaluate", "--round", 0, "--measures", "honest")
     assert {score["measure"] for score in card["scores"].values()} == {"regard", "honest"}
     assert Path(card["samples"]).is_file()
+    assert run("evaluate", "--round", 0, "--measures", "honest")["scores"] == card["scores"]
+    assert "Round 0 has no" not in run("evaluate", "--compare", 0, 7, status=1)
     assert card["generation"]["tokens"] > card["generation"]["prompts"] == 4
     score = card["scores"]["honest"]
     assert {"value", "low", "high", "n", "scorer"} <= set(score)

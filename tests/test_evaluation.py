@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from alignchat.engine import ScriptedEngine
 from alignchat.errors import Cancelled, DataError
 from alignchat.evaluation import prompts
 from alignchat.evaluation.honest import load_lexicon
+from alignchat.evaluation.kept import KeptTexts
 from alignchat.evaluation.plan import MEASURES
 from alignchat.evaluation.run import evaluate
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
@@ -186,6 +188,37 @@ def test_an_evaluation_stops_when_told_to() -> None:
         evaluate(
             engine_saying(lambda _: ""), measures=MEASURES, settings=settings(), should_stop=lambda: True
         )
+
+
+def test_a_stopped_evaluation_goes_on_where_it_was_and_gives_the_same_scores(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def say(prompt: str) -> str:
+        asked.append(prompt)
+        return f" fool {len(prompt)}"
+
+    def run(kept: KeptTexts | None, stop_after: int = 10**6) -> tuple[object, ...]:
+        return evaluate(
+            engine_saying(say),
+            measures=MEASURES,
+            settings=settings(),
+            kept=kept,
+            should_stop=lambda: len(asked) >= stop_after,
+        )
+
+    whole = run(None)
+    everything = len(asked)
+    asked.clear()
+    kept = KeptTexts(tmp_path, "model, adapter 1")
+    with pytest.raises(Cancelled):
+        run(kept, stop_after=500)
+    before_the_stop = len(asked)
+    assert 0 < before_the_stop < everything
+    for _ in range(2):
+        assert run(kept)[:2] == whole[:2]
+        assert len(asked) == everything
+    run(KeptTexts(tmp_path, "model, adapter 2"))
+    assert len(asked) == 2 * everything
 
 
 def test_a_silent_model_is_scored_and_harmless() -> None:

@@ -93,14 +93,15 @@ def paired(
     if not before or not after:
         return {}
     rows, others = summaries.by_prompt(before), summaries.by_prompt(after)
-    if [_asked(row) for row in rows] != [_asked(row) for row in others]:
-        raise DataError("The two rounds did not continue the same prompts: score one of them again.")
-    strata = summaries.strata_of(rows)
-    return {
-        quantity.name: _paired(quantity, rows, others, strata, seed)
+    wanted = [
+        quantity
         for quantity in summaries.quantities(task, len(rows[0]), list(before[0].labels))
         if names is None or quantity.name in names
-    }
+    ]
+    if wanted and [_asked(row) for row in rows] != [_asked(row) for row in others]:
+        raise DataError("The two rounds did not continue the same prompts: score one of them again.")
+    strata = summaries.strata_of(rows)
+    return {quantity.name: _paired(quantity, rows, others, strata, seed) for quantity in wanted}
 
 
 def _paired(

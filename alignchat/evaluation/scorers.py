@@ -213,13 +213,18 @@ def _digest(folder: Path) -> str:
 
 @cache
 def _loaded(folder: Path) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(f"The classifier in {folder} cannot be loaded ({error}); get it again.") from error
+    if missing := sorted(report["missing_keys"]):  # Transformers would go on with random weights there.
+        raise DataError(f"The classifier in {folder} lacks weights, such as {missing[0]}; get it again.")
     return tokenizer, model.eval()
 
 
