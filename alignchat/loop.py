@@ -92,6 +92,10 @@ class Loop:
                 self._engine = self._make_engine()
             return self._engine
 
+    def warm_up(self) -> None:
+        """Load the model now, so that the first reply need not wait; raise ModelError if it cannot be."""
+        _ = self.engine
+
     # Chat
 
     def reply(

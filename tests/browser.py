@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+MINUTE = 60_000  # milliseconds
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -163,3 +164,43 @@ def page_of(
     yield page
     context.close()
     trouble.assert_none()
+
+
+def go(page: Any, tab: str) -> None:
+    position = ["chat", "compare", "rounds", "scores", "models"].index(tab)
+    page.locator("#tabs button[role=tab]").nth(position).click()
+
+
+def say(page: Any, text: str) -> None:
+    """Send a message and return when the page has taken it, which may be after the reply has come."""
+    page.fill("#message textarea", text)
+    page.keyboard.press("Enter")
+    wait_for_value(page, "#message textarea", "")
+
+
+def wait_for_reply(page: Any) -> None:
+    """Return when every message has its whole reply."""
+    page.wait_for_function(
+        """() => document.querySelector("#send")?.offsetParent
+            && document.querySelectorAll("#chat .message-row.user-row").length
+                === document.querySelectorAll("#chat .who").length""",
+        timeout=2 * MINUTE,
+    )
+
+
+def wait_for_text(page: Any, selector: str, text: str, timeout: int = MINUTE) -> None:
+    page.wait_for_function(
+        "([selector, text]) => document.querySelector(selector)?.innerText.includes(text)",
+        arg=[selector, text],
+        timeout=timeout,
+    )
+
+
+def wait_for_value(page: Any, selector: str, value: str) -> None:
+    page.wait_for_function(
+        "([selector, value]) => document.querySelector(selector)?.value === value", arg=[selector, value]
+    )
+
+
+def counts(page: Any) -> tuple[int, ...]:
+    return tuple(int(page.inner_text(f"#strip .{kind} b")) for kind in ("up", "down", "pairs"))

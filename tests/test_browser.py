@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import App, browser, page_of, running_app
+from browser import (
+    MINUTE,
+    App,
+    browser,
+    counts,
+    go,
+    page_of,
+    running_app,
+    say,
+    wait_for_reply,
+    wait_for_text,
+    wait_for_value,
+)
 from hub import Fault, loopback_hub
 from tiny_models import write_llama
 
@@ -23,7 +35,6 @@ QUICK = {
     "ALIGNCHAT_EVALUATION__LIMIT": "4",
     "ALIGNCHAT_CHAT__MAX_TOKENS": "24",
 }
-MINUTE = 60_000
 CUT_OFF = """() => [...document.querySelectorAll("button:is(.sm, .md, .lg)")]
     .filter((b) => b.offsetParent && b.innerText.trim() && b.scrollWidth > b.clientWidth + 1)
     .map((b) => b.innerText)"""
@@ -40,39 +51,6 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Itera
     with running_app(tmp_path_factory.mktemp("shared"), **QUICK) as app:
         print(f"page ready {app.ready_seconds:.1f} s after the start of app.py")
         yield app
-
-
-def go(page: Any, tab: str) -> None:
-    position = ["chat", "compare", "rounds", "scores", "models"].index(tab)
-    page.locator("#tabs button[role=tab]").nth(position).click()
-
-
-def say(page: Any, text: str) -> None:
-    page.fill("#message textarea", text)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#stop", state="visible")
-
-
-def wait_for_reply(page: Any) -> None:
-    page.wait_for_selector("#send", state="visible", timeout=2 * MINUTE)
-
-
-def wait_for_text(page: Any, selector: str, text: str, timeout: int = MINUTE) -> None:
-    page.wait_for_function(
-        "([selector, text]) => document.querySelector(selector)?.innerText.includes(text)",
-        arg=[selector, text],
-        timeout=timeout,
-    )
-
-
-def wait_for_value(page: Any, selector: str, value: str) -> None:
-    page.wait_for_function(
-        "([selector, value]) => document.querySelector(selector)?.value === value", arg=[selector, value]
-    )
-
-
-def counts(page: Any) -> tuple[int, ...]:
-    return tuple(int(page.inner_text(f"#strip .{kind} b")) for kind in ("up", "down", "pairs"))
 
 
 def mark(page: Any, reply: int, label: str, expected: tuple[int, ...]) -> None:

@@ -23,6 +23,7 @@ from alignchat.ui.guard import HEADERS, Guard
 from alignchat.ui.stops import Stops
 from alignchat.under_way import Transfer
 from feedback_store import Completion, Message, Thumb
+from tests.tiny_models import write_llama
 
 ROOT = Path(__file__).parent.parent
 EN, IT = i18n.TEXTS["en"], i18n.TEXTS["it"]
@@ -408,6 +409,18 @@ def test_the_app_ends_with_one_sentence_and_no_traceback(tmp_path: Path, argumen
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_a_model_cut_off_in_its_weights_ends_the_app_before_it_serves(tmp_path: Path) -> None:
+    whole = write_llama(tmp_path / "whole.gguf").read_bytes()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(whole[: len(whole) // 2])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = config.load(tmp_path / "data", model=str(cut), server={"port": port})
+    with pytest.raises(ModelError, match="the file may be damaged"):
+        server.serve(settings, open_browser=False)
 
 
 def test_looking_at_settings_loads_no_gradio() -> None:

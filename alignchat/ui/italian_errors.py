@@ -20,6 +20,10 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"There is no round (\d+).*": r"Il round \1 non esiste.",
     r"The adapter of round (\d+) does not load.*": r"L'adattatore del round \1 non si carica, perciò la chat "
     "resta com'è; riprendi il round.",
+    r"(.*) cannot be written \(.*\); .*": r"Non si può scrivere \1; libera spazio o scegli un altro posto, "
+    "poi riprova.",
+    r"Another program is starting a round right now.*": "Un altro programma sta avviando un round proprio "
+    "ora; riprova.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
     "domanda; prima confrontale.",
     # Feedback

@@ -39,6 +39,7 @@ def serve(settings: Settings, *, open_browser: bool) -> int:
             "served; use 127.0.0.1."
         )
     with _listen(host, port) as listening, Loop.open(settings) as loop:
+        loop.warm_up()
         _run(loop, listening, LOOPBACK[host], port, open_browser=open_browser)
     return 0
 
@@ -88,8 +89,6 @@ def _run(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             print(f"alignchat is at {address} (Ctrl-C ends it)", file=sys.stderr, flush=True)
-            # The first reply should not wait for the model to be read.
-            threading.Thread(target=lambda: loop.engine, daemon=True).start()
             if open_browser:
                 threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
