@@ -6,6 +6,7 @@ Knows the store's records and an engine's streams; knows neither model files nor
 import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from alignchat.config import ChatSettings, override
@@ -62,7 +63,7 @@ class Chat:
         system: str | None = None,
     ) -> Generator[Reply, None, None]:
         """Reply to `text` in a conversation, a new one if None; `after` None means after the newest reply."""
-        asked, how = _message(text), self._sampling(sampling)
+        asked, how = _message(text), self.sampling(sampling)
         if conversation_id is None:
             opened = Conversation(title=title_of(text))
             prompt = (*self._opening(system), asked)
@@ -86,7 +87,7 @@ class Chat:
         asked = earlier.prompt[-1] if text is None else _message(text)
         prompt = _prompt(system, earlier.prompt[:-1], asked)
         draft = _draft(voice, earlier.conversation_id, prompt, annotator)
-        return self._one(draft, voice, self._sampling(sampling))
+        return self._one(draft, voice, self.sampling(sampling))
 
     def edit(self, completion_id: str, text: str, annotator: str) -> Completion:
         """Keep a person's version of a reply beside it; whether it is better is not inferred."""
@@ -127,7 +128,7 @@ class Chat:
         prompt = (*self._opening(None), _message(text))
         order = random.sample(voices, len(voices)) if blind else voices
         drafts = comparison(order, prompt, annotator, {"blind": True} if blind else {})
-        return self._generate(drafts, order, self._sampling(sampling))
+        return self._generate(drafts, order, self.sampling(sampling))
 
     def _one(
         self, draft: Completion, voice: Voice, how: Sampling, opened: Conversation | None = None
@@ -155,7 +156,7 @@ class Chat:
                 replies.append(record_reply(self._store, stream, drawn, draft, opened))
             yield from in_turns(replies)
 
-    def _sampling(self, given: Mapping[str, Any]) -> Sampling:
+    def sampling(self, given: Mapping[str, Any] = MappingProxyType({})) -> Sampling:
         """Fill in the settings; the seed is always fixed, so that every reply can be made again."""
         limited = ("temperature", "top_p", "top_k", "max_tokens")
         settings = override(self._settings, "chat", {key: given.get(key) for key in limited})

@@ -23,7 +23,9 @@ from alignchat.evaluation.compare import Comparison, compare
 from alignchat.evaluation.scorecard import Sample, Scorecard
 from alignchat.feedback import Feedback, open_store
 from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
+from alignchat.labelling import Labelling
 from alignchat.models import Models
+from alignchat.replies_ahead import RepliesAhead
 from alignchat.rounds import ADAPTER_FOLDER, EVALUATION_FILE, START_LOCK_FILE, Round, Rounds, Status
 from alignchat.under_way import UnderWay
 from feedback_store import Choice, FeedbackStore, Verdict
@@ -59,6 +61,7 @@ class Loop:
         self._worker: Popen[bytes] | None = None
         self.arena = Arena(store)
         self._chat = Chat(store, settings.chat, lambda: self.engine)
+        self.labelling = self._labelling()
         if 0 not in self.rounds.numbers():
             # Two programs may open a new folder at once; either one's round 0 will do.
             with suppress(RoundError), self.rounds.create(self._record(0, parent=None, method=None)):
@@ -80,6 +83,7 @@ class Loop:
     def close(self) -> None:
         """Give back files and memory; a running round goes on by itself."""
         self.under_way.close()
+        self.labelling.ahead.close()
         if self._engine:
             self._engine.close()
         self._store.close()
@@ -339,6 +343,17 @@ class Loop:
     def _voice(self, round: int | None) -> Voice:
         number = self.rounds.active() if round is None else round
         return Voice(model=self.model.name, round=number, adapter=self.rounds.adapter(number))
+
+    def _labelling(self) -> Labelling:
+        ahead = RepliesAhead(
+            self._store, self.settings.data / "labelling", lambda: self.engine, self._chat.sampling
+        )
+        return Labelling(
+            self._store,
+            ahead,
+            lambda: (self._voice(0), self._voice(None)),
+            self.settings.chat.system_prompt,
+        )
 
     def _dataset(self, method: Method) -> dataset.Dataset:
         earlier = [dataset.load(self.rounds.folder(number)) for number in self.rounds.numbers() if number]

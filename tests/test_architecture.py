@@ -44,6 +44,8 @@ LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
     ("alignchat.loop", "alignchat.worker", "alignchat.trial", "alignchat.llama_work"),
+    ("alignchat.labelling",),
+    ("alignchat.replies_ahead",),
     (
         "alignchat.chat",
         "alignchat.reports",
@@ -81,7 +83,7 @@ LAYERS = (
     ),
     ("alignchat.gpu", "alignchat.presets"),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
-    ("alignchat.errors", "alignchat.win_rates", "alignchat.agreement"),
+    ("alignchat.errors", "alignchat.win_rates", "alignchat.agreement", "alignchat.starters"),
     ("feedback_store",),
 )
 

@@ -8,9 +8,9 @@ import gradio as gr
 
 from alignchat.errors import DataError
 from alignchat.loop import VERDICTS
+from alignchat.starters import STARTERS
 from alignchat.ui import messages
 from alignchat.ui.errors import Handler, Notices, Updates
-from alignchat.ui.prompts import PROMPTS
 from alignchat.ui.shared import ACTIVE, Page, round_or_none, said
 from alignchat.ui.stops import Stops
 
@@ -124,7 +124,7 @@ class ArenaTab:
         return {self.stop: gr.Button(interactive=False)}
 
     def _suggest(self) -> Updates:
-        return {self.box: random.choice(PROMPTS[self.page.language])}
+        return {self.box: random.choice(STARTERS[self.page.language])}
 
     def refresh(self) -> Updates:
         """Return the updates that put the round in use beside the base model, if they are two."""
