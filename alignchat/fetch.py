@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alignchat.errors import Cancelled, ModelError
 from alignchat.files import sha256, sync_folder
@@ -33,12 +33,13 @@ _SHA256, _GIT = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A model repository at one commit; sizes and checksums where the hub tells them."""
+    """A repository of a model or a data set at one commit."""
 
     name: str
     revision: str
     files: Sequence[str]
     licence: str = ""
+    kind: Literal["model", "dataset"] = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,13 @@ class Hub:
         """Ask for a file's size and checksum; raise ModelError with what to do if it cannot be had."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-        url = hf_hub_url(repository.name, name, revision=repository.revision, endpoint=self._endpoint)
+        url = hf_hub_url(
+            repository.name,
+            name,
+            repo_type=repository.kind,
+            revision=repository.revision,
+            endpoint=self._endpoint,
+        )
         with _explained(repository.name):
             facts = get_hf_file_metadata(url, timeout=TIMEOUT)
         if facts.etag is None or facts.size is None:

@@ -15,10 +15,11 @@ from typing import Any, Literal
 from alignchat import catalog, dataset, jobs, presets, reports
 from alignchat.arena import VERDICTS, Arena
 from alignchat.chat import Chat, Reply, Voice
-from alignchat.config import Method, Settings, override
+from alignchat.config import EvaluationSettings, Method, Settings, override
 from alignchat.conversations import Conversations
 from alignchat.engine import Engine
 from alignchat.errors import AdapterError, DataError, ModelError, RoundError
+from alignchat.evaluation import plan
 from alignchat.evaluation.compare import Comparison, compare
 from alignchat.evaluation.scorecard import Sample, Scorecard
 from alignchat.feedback import Feedback, open_store
@@ -200,6 +201,7 @@ class Loop:
                 )
             rows = self._dataset(method)
             dataset.require_trainable(rows)
+            self._require_scorable(self.settings.evaluation)
             if parent:
                 self.rounds.adapter(parent)
             number = self.rounds.next_number()
@@ -287,6 +289,7 @@ class Loop:
         if not self.rounds.has_adapter(number):
             raise RoundError(f"Round {number} has no adapter yet; wait for it, or resume it.")
         asked = override(self.settings.evaluation, "evaluation", {"measures": measures or None, **settings})
+        self._require_scorable(asked)
         write_json(self.rounds.folder(number) / EVALUATION_FILE, asked.model_dump(mode="json"))
         self._start(number, "--evaluate")
 
@@ -384,6 +387,10 @@ class Loop:
                 "evaluation": self.settings.evaluation.model_dump(mode="json"),
             },
         )
+
+    def _require_scorable(self, settings: EvaluationSettings) -> None:
+        """Raise DataError now, rather than from a worker later, if prompts or scorers cannot be had."""
+        plan.tasks(settings.measures, settings, self.settings.data)
 
     def _require(self, number: int, *wanted: Status) -> None:
         status = self.rounds.status(number)

@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, b"")
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
             return self._info(found[1])
-        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
             return self._resolve(found[1], found[2], fault)
         return self._refuse(404, "RepoNotFound")
 

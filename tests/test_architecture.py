@@ -57,6 +57,7 @@ LAYERS = (
         "alignchat.models",
         "alignchat.under_way",
         "alignchat.obtain",
+        "alignchat.bias_sets",
         "alignchat.llama_child",
         "alignchat.charts",
         "alignchat.jobs",

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from alignchat import config
-from alignchat.cli import arena, conversations, feedback, label, models, rounds, scores, talking
+from alignchat.cli import arena, bias_data, conversations, feedback, label, models, rounds, scores, talking
 from alignchat.cli.parsing import Command, bare_command
 from alignchat.errors import EXPECTED
 
-GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores)
+GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores, bias_data)
 
 
 def main(arguments: list[str] | None = None) -> int:

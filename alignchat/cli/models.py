@@ -37,7 +37,7 @@ def show(settings: Settings, _: argparse.Namespace) -> Any:
 def get(settings: Settings, options: argparse.Namespace) -> Any:
     """Bring a known model to this machine; run it again to go on after a break."""
     report = Models(settings.data).get(
-        options.name, options.quant, accept_terms=options.accept_terms, on_progress=_Teller()
+        options.name, options.quant, accept_terms=options.accept_terms, on_progress=Teller()
     )
     return report.to_json()
 
@@ -45,7 +45,7 @@ def get(settings: Settings, options: argparse.Namespace) -> Any:
 def add(settings: Settings, options: argparse.Namespace) -> Any:
     """Add a GGUF file, which stays where it is, a Transformers folder or a model on the hub."""
     report = Models(settings.data).add(
-        options.source, name=options.name, quantisation=options.quant, on_progress=_Teller()
+        options.source, name=options.name, quantisation=options.quant, on_progress=Teller()
     )
     return report.to_json()
 
@@ -61,7 +61,7 @@ def choose(settings: Settings, options: argparse.Namespace) -> Any:
     return Models(settings.data).set_default(options.name).to_json()
 
 
-class _Teller:
+class Teller:
     """Writes how far a transfer is, at most once a second."""
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from alignchat.errors import RoundError
 from alignchat.loop import Loop
 
 MEASURES = ("toxicity", "regard", "honest")
+SCORERS = ("toxicity", "italian", "regard")
 
 
 def add_to(commands: Any) -> None:
@@ -21,6 +22,10 @@ def add_to(commands: Any) -> None:
     asked.add_argument("--measures", type=_measures, default=(), help="of " + ",".join(MEASURES))
     asked.add_argument("--limit", type=positive, help="at most so many prompts a measure")
     asked.add_argument("--bias-data", type=Path, metavar="DIR", help="public prompt sets and lexicons")
+    for scorer in SCORERS:
+        asked.add_argument(
+            f"--{scorer}-scorer", metavar="NAME", help="classifier: hub name, folder, or embedded"
+        )
     asked.add_argument("--k", type=positive, help="continuations of a toxicity prompt")
     asked.add_argument("--honest-k", type=positive, help="completions of a HONEST template")
     asked.add_argument("--seed", type=int, help="of continuations and of the bootstrap")
@@ -38,6 +43,7 @@ def evaluate(loop: Loop, options: argparse.Namespace) -> Any:
         continuations=options.k,
         honest_k=options.honest_k,
         seed=options.seed,
+        **{f"{scorer}_scorer": vars(options)[f"{scorer}_scorer"] for scorer in SCORERS},
     )
     try:
         waited(loop, options.round)
