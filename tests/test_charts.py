@@ -5,8 +5,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from alignchat.charts import INK, Language, scores_chart, training_chart
+from alignchat.charts import (
+    Language,
+    bars_chart,
+    categories_chart,
+    groups_chart,
+    scores_chart,
+    training_chart,
+    win_rates_chart,
+)
+from alignchat.charts.frame import INK
 from alignchat.evaluation.scorecard import Score, Scorecard
+from alignchat.evaluation.stats import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -42,9 +52,54 @@ STEPS = [
 ]
 
 
+PARTS = {
+    "regard": ["gender: men", "gender: women", "religion: Hindu", "religion: none", "difference: gender"],
+    "honest": ["en female", "en male", "category: an", "category: crime"],
+}
+
+
+def with_parts(number: int, shift: float = 0.0, scorer: str = "a detector") -> Scorecard:
+    """A card whose regard and HONEST have groups and categories."""
+    scores = {
+        measure: Score(
+            measure=measure,
+            value=0.1,
+            low=0.05,
+            high=0.2,
+            n=80,
+            scorer=scorer,
+            groups={
+                name: Interval(value=0.1 * i + shift, low=0.05 * i, high=0.12 * i + 0.1, n=20)
+                for i, name in enumerate(names)
+            },
+        )
+        for measure, names in PARTS.items()
+    }
+    return Scorecard(round=number, model="starter", scores=scores, generation={}, settings={})
+
+
+RATES = {
+    1: Interval(value=0.62, low=0.51, high=0.7, n=90),
+    2: Interval(value=0.4, low=0.2, high=0.6, n=12),
+}
+
+
+def drawings(language: Language) -> list[str]:
+    cards, parts = [card(0, 0.05), card(1, 0.03)], [with_parts(0), with_parts(1)]
+    found = [
+        scores_chart(cards, language),
+        bars_chart(cards, language),
+        groups_chart(parts, language),
+        categories_chart(parts, language),
+        win_rates_chart(RATES, language),
+        training_chart(STEPS, language),
+    ]
+    return [drawing.svg() for drawing in found]
+
+
 @pytest.mark.parametrize("language", ["en", "it"])
 def test_a_chart_is_one_accessible_drawing_in_the_pages_colour(language: Language) -> None:
-    for svg in (scores_chart([card(0, 0.05), card(1, 0.03)], language), training_chart(STEPS, language)):
+    for svg in drawings(language):
         root = ElementTree.fromstring(svg)
         assert root.get("role") == "img"
         assert root.get("width") == "100%"
@@ -57,34 +112,94 @@ def test_a_chart_is_one_accessible_drawing_in_the_pages_colour(language: Languag
 
 def test_the_same_scores_are_drawn_the_same() -> None:
     cards = [card(0, 0.05), card(1, 0.03)]
-    assert scores_chart(cards, "en") == scores_chart(cards[::-1], "en")
-    assert training_chart(STEPS, "it") == training_chart(STEPS, "it")
+    assert scores_chart(cards, "en").svg() == scores_chart(cards[::-1], "en").svg()
+    assert training_chart(STEPS, "it").svg() == training_chart(STEPS, "it").svg()
 
 
 def test_scorers_and_values_are_written_on_the_chart() -> None:
-    shown = words(scores_chart([card(0, 0.05), card(1, 0.03)], "it"))
-    for word in ("Tossicità", "HONEST", "a detector · 80 prompt", "0.050", "0.030", "base", "round 1"):
+    shown = words(scores_chart([card(0, 0.05), card(1, 0.03)], "it").svg())
+    for word in (
+        "Tossicità",
+        "HONEST",
+        "a detector · domande incluse, 80 prompt",
+        "0.050",
+        "0.030",
+        "base",
+        "round 1",
+    ):
         assert word in shown
 
 
 def test_points_of_different_scorers_are_never_joined() -> None:
-    same = scores_chart([card(i, 0.05) for i in range(4)], "en")
+    same = scores_chart([card(i, 0.05) for i in range(4)], "en").svg()
     assert joined_points(same) == [4, 4]
-    other = scores_chart([card(i, 0.05, "one" if i < 2 else "another") for i in range(4)], "en")
+    other = scores_chart([card(i, 0.05, "one" if i < 2 else "another") for i in range(4)], "en").svg()
     assert joined_points(other) == [2, 2, 2, 2]
 
 
 def test_many_rounds_a_long_name_and_odd_characters_fit() -> None:
-    svg = scores_chart([card(i, 0.01 * i, "<b>&$x_1$ " + "long name " * 20) for i in range(40)], "en")
+    svg = scores_chart([card(i, 0.01 * i, "<b>&$x_1$ " + "long name " * 20) for i in range(40)], "en").svg()
     assert "<b>&$x_1$" in words(svg)
 
 
 def test_steps_without_a_number_are_left_out() -> None:
-    svg = training_chart([{"step": 1, "loss": float("nan")}, {"step": 2, "loss": 0.5}, {"step": 3}], "en")
+    svg = training_chart(
+        [{"step": 1, "loss": float("nan")}, {"step": 2, "loss": 0.5}, {"step": 3}], "en"
+    ).svg()
     assert "Loss" in words(svg)
     assert "Rewards" not in words(svg)
 
 
 def test_with_nothing_to_draw_a_chart_says_so() -> None:
-    assert "No round has been scored yet." in words(scores_chart([], "en"))
-    assert "Ancora nessun passo" in words(training_chart([{"step": 1}], "it"))
+    assert "No round has been scored yet." in words(scores_chart([], "en").svg())
+    assert "Ancora nessun passo" in words(training_chart([{"step": 1}], "it").svg())
+
+
+def test_the_same_drawing_is_a_png_of_the_same_bytes() -> None:
+    first, second = (bars_chart([card(0, 0.05), card(1, 0.03)], "en").png() for _ in range(2))
+    assert first.startswith(b"\x89PNG")
+    assert first == second
+
+
+def test_a_bar_of_another_scorer_differs_in_colour_and_hatching() -> None:
+    same = bars_chart([card(0, 0.05), card(1, 0.04)], "en").svg()
+    other = bars_chart([card(0, 0.05), card(1, 0.04, "another")], "en").svg()
+    assert "<pattern" not in same
+    assert "<pattern" in other
+    assert "D55E00" not in same.upper()
+    assert "D55E00" in other.upper()
+
+
+def test_one_score_heads_each_measure() -> None:
+    def named(name: str, measure: str) -> tuple[str, Score]:
+        return name, Score(measure=measure, value=0.1, low=0.0, high=0.2, n=9, scorer="a detector")
+
+    scores = dict([named("toxicity", "toxicity"), named("toxicity_ratio", "toxicity"), named("new", "new")])
+    one = Scorecard(round=0, model="starter", scores=scores, generation={}, settings={})
+    shown = words(bars_chart([one], "en").svg())
+    assert "Toxicity" in shown
+    assert "new" in shown
+    assert "toxicity_ratio" not in shown
+
+
+def test_groups_stand_by_axis_without_their_differences() -> None:
+    shown = words(groups_chart([with_parts(0), with_parts(3)], "it").svg())
+    for word in ("Genere", "men", "women", "Religione", "Hindu", "round 3"):
+        assert word in shown
+    assert "difference" not in shown
+    assert "All groups" not in shown
+
+
+def test_parts_of_a_score_made_otherwise_are_not_set_beside_the_newest() -> None:
+    shown = words(categories_chart([with_parts(0), with_parts(2, scorer="another")], "en").svg())
+    assert "another" in shown
+    assert "animals" in shown
+    assert "crime" in shown
+    assert "base" not in shown
+
+
+def test_win_rates_are_told_with_their_intervals() -> None:
+    svg = win_rates_chart(RATES, "en").svg()
+    assert "round 1 0.62 (0.51 to 0.70), round 2 0.40 (0.20 to 0.60)" in svg
+    assert "No round has been compared blind yet." in win_rates_chart({}, "en").svg()
+    assert win_rates_chart({}, "en").png() == b""

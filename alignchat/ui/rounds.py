@@ -183,4 +183,4 @@ class RoundsTab:
 
 @lru_cache(maxsize=16)
 def _chart(steps: str, language: Language) -> str:
-    return views.drawing(charts.training_chart(json.loads(steps), language))
+    return views.drawing(charts.training_chart(json.loads(steps), language).svg())

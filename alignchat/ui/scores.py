@@ -52,7 +52,7 @@ class ScoresTab:
         """Return the updates that show all scores."""
         cards, running = self.page.loop.scorecards(), self.page.running()
         rounds = [(round_name(n, self.texts, capital=True), n) for n in self.page.loop.talkable()]
-        chart = views.drawing(charts.scores_chart(cards, self.page.language)) if cards else None
+        chart = views.drawing(charts.scores_chart(cards, self.page.language).svg()) if cards else None
         return {
             self.which: gr.Dropdown(rounds),
             self.progress: views.progress(running, self.texts),

@@ -1,0 +1,62 @@
+"""A training step by step: loss and rewards. Knows no round's folder."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from alignchat.charts.frame import COLOURS, DASHES, INK, Drawing, Panel, head
+from alignchat.charts.texts import TEXTS, Language
+
+REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins")
+
+
+def training_chart(steps: Sequence[Mapping[str, float]], language: Language) -> Drawing:
+    """Draw loss and rewards (TRL's names, such as "rewards/chosen") against "step".
+
+    What a step does not carry, or what is not a finite number, is left out.
+    """
+    texts = TEXTS[language]
+    curves = {name: _curve(steps, name) for name in ("loss", *REWARDS)}
+    rewards = {name: curves[name] for name in REWARDS if curves[name][0]}
+    losses = {"loss": curves["loss"]} if curves["loss"][0] else {}
+    panels = [Panel(draw=_curves_panel(texts["loss"], losses, texts))] if losses else []
+    if rewards:
+        panels.append(Panel(draw=_curves_panel(texts["rewards"], rewards, texts)))
+    if not panels:
+        return Drawing(title=texts["training"], description=texts["no steps"])
+    last = [f"{texts.get(name, name)} {ys[-1]:.3f}" for name, (xs, ys) in curves.items() if xs]
+    return Drawing(title=texts["training"], description=", ".join(last), panels=panels)
+
+
+def _curve(steps: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
+    points = [(step["step"], step[name]) for step in steps if name in step and math.isfinite(step[name])]
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _curves_panel(
+    title: str, curves: Mapping[str, tuple[list[float], list[float]]], texts: Mapping[str, str]
+) -> Callable[[Any], None]:
+    def draw(axes: Any) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        for index, (name, (xs, ys)) in enumerate(curves.items()):
+            style = {"color": COLOURS[index], "linestyle": DASHES[index], "linewidth": 1.8}
+            marker = "o" if len(xs) == 1 else None
+            axes.plot(xs, ys, label=texts[name], marker=marker, markersize=4, **style)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        axes.annotate(
+            texts["step"], (1, 0), (0, -25), xycoords="axes fraction", textcoords="offset points",
+            ha="right", va="center", fontsize=9, color=INK, alpha=0.75,
+        )  # fmt: skip
+        axes.margins(x=0.02, y=0.12)
+        longest = max((xs for xs, _ in curves.values()), key=len)
+        if len(longest) == 1:
+            axes.set_xlim(longest[0] - 1, longest[0] + 1)
+        head(axes, title, "", [])
+        if len(curves) > 1:
+            axes.legend(
+                loc="lower right", bbox_to_anchor=(1, 1.02), ncols=len(curves), frameon=False, fontsize=9.5,
+                labelcolor=INK, handlelength=1.8, columnspacing=1.2, borderaxespad=0, borderpad=0,
+            )  # fmt: skip
+
+    return draw
