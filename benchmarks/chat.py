@@ -34,6 +34,7 @@ from alignchat.loop import Loop
 from feedback_store import Message
 
 TOKENS = 128
+REPLY = 24
 QUESTIONS = [
     "Why is the sky blue?",
     "And at sunset?",
@@ -153,26 +154,36 @@ def rate(pieces: Any) -> float:
 
 
 def first_tokens(engine: LlamaEngine, adapter: Adapter, salt: str) -> dict[str, float]:
-    """Compare times to the first token: turn 1, turn 8, after another conversation, after the adapter."""
+    """Compare times to the first token: turn 1, turn 8, after another conversation, after the adapter.
 
-    def first(turns: int, name: str, voice: Adapter | None = None) -> float:
+    The replies in the history are the model's own, so what is read anew is what a chat would read.
+    """
+    talks: dict[str, list[Message]] = {"Ada": [], "Bea": []}
+
+    def first(name: str, voice: Adapter | None = None) -> float:
+        said = talks[name]
+        said.append(question(f"{name} {salt}", len(said) // 2))
         started = time.perf_counter()
-        stream = engine.stream(conversation(turns, f"{name} {salt}"), Sampling(temperature=0), adapter=voice)
-        any(piece for piece in stream)
+        stream = engine.stream(said, Sampling(temperature=0, max_tokens=REPLY), adapter=voice)
+        text = next(piece for piece in stream if piece)
         seconds = time.perf_counter() - started
-        stream.close()
+        said.append(Message(role="assistant", content=text + "".join(stream)))
         return seconds
 
-    turn1 = first(1, "Ada")
-    turn8 = [first(turns, "Ada") for turns in range(2, 9)][-1]
-    first(8, "Bea")
-    switched = first(9, "Ada")
-    first(9, "Ada", adapter)
+    turns = [first("Ada") for _ in range(8)]
+    first("Bea")
+    switched = first("Ada")
+    first("Ada", adapter)
     return {
-        "first token, turn 8 / turn 1": turn8 / turn1,
-        "first token, back from another conversation / turn 8": switched / turn8,
-        "first token, back from the adapter / turn 8": first(10, "Ada") / turn8,
+        "first token, turn 8 / turn 1": turns[-1] / turns[0],
+        "first token, back from another conversation / turn 8": switched / turns[-1],
+        "first token, back from the adapter / turn 8": first("Ada") / turns[-1],
     }
+
+
+def question(name: str, turn: int) -> Message:
+    """Make the user's short message of a turn, counted from 0."""
+    return Message(role="user", content=f"{name}, turn {turn + 1}. {QUESTIONS[turn % 4]}")
 
 
 def swaps(engine: LlamaEngine, adapter: Adapter) -> dict[str, float]:
@@ -213,21 +224,14 @@ def resident_after_chat(model: catalog.Model, adapter: Adapter | None) -> int:
     """Chat, and return this process's resident bytes."""
     engine = LlamaEngine(model, context=2048)
     for voice in (None, adapter):
-        "".join(engine.stream(conversation(4), Sampling(max_tokens=16), adapter=voice))
+        said: list[Message] = []
+        for turn in range(4):
+            said.append(question("Ada", turn))
+            text = "".join(engine.stream(said, Sampling(max_tokens=REPLY), adapter=voice))
+            said.append(Message(role="assistant", content=text))
     status = Path("/proc/self/status").read_text()
     engine.close()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
-
-
-def conversation(turns: int, name: str = "Ada") -> list[Message]:
-    """Make a conversation whose last message is the question of turn `turns`."""
-    messages = []
-    for turn in range(turns):
-        question = f"{name}, turn {turn + 1}. {QUESTIONS[turn % 4]}"
-        messages.append(Message(role="user", content=question))
-        answer = "Because short waves of light are scattered more than long ones are, in every direction."
-        messages.append(Message(role="assistant", content=answer))
-    return messages[:-1]
 
 
 def write_adapter(model: catalog.Model, path: Path, rank: int = 16) -> Adapter:
