@@ -4,16 +4,17 @@ Knows the store's records and an engine's streams; knows neither model files nor
 """
 
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from alignchat.config import ChatSettings, override
 from alignchat.conversations import history, preferred, spoken, title_of
-from alignchat.engine import Adapter, Engine, Sampling, Stream
+from alignchat.engine import Sampling, Stream
 from alignchat.errors import DataError, SettingsError
 from alignchat.places import Places
+from alignchat.voices import Voice
 from feedback_store import Completion, Conversation, Edit, FeedbackStore, Message, new_id
 
 REPLIES_AT_ONCE = 4
@@ -33,22 +34,12 @@ class Reply:
     finished: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """Who replies: a model's name, its round, and that round's adapter."""
-
-    model: str
-    round: int
-    adapter: Adapter | None
-
-
 class Chat:
-    """Makes replies and keeps them; `engine` is asked for at the first reply."""
+    """Makes replies and keeps them."""
 
-    def __init__(self, store: FeedbackStore, settings: ChatSettings, engine: Callable[[], Engine]) -> None:
+    def __init__(self, store: FeedbackStore, settings: ChatSettings) -> None:
         self._store = store
         self._settings = settings
-        self._engine = engine
         self._places = Places(REPLIES_AT_ONCE)
 
     def reply(
@@ -152,7 +143,7 @@ class Chat:
             replies = []
             for i, (draft, voice) in enumerate(zip(drafts, voices, strict=True)):
                 drawn = replace(how, seed=how.seed + i)
-                stream = self._engine().stream(draft.prompt, drawn, adapter=voice.adapter)
+                stream = voice.engine().stream(draft.prompt, drawn, adapter=voice.adapter)
                 replies.append(record_reply(self._store, stream, drawn, draft, opened))
             yield from in_turns(replies)
 

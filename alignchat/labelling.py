@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from alignchat.agreement import Agreement, nominal_alpha
-from alignchat.chat import Voice
 from alignchat.errors import DataError
 from alignchat.replies_ahead import Prompt, RepliesAhead
 from alignchat.starters import STARTERS
+from alignchat.voices import Voice
 from feedback_store import Completion, Edit, FeedbackStore, Message, new_id
 
 Side = Literal["left", "right"]

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alignchat.chat import Voice, comparison
-from alignchat.engine import Engine, Sampling
+from alignchat.chat import comparison
+from alignchat.engine import Sampling
 from alignchat.errors import EXPECTED, Cancelled, DataError
 from alignchat.files import FileLock, read_json, write_json
+from alignchat.voices import Voice
 from feedback_store import Completion, FeedbackStore, Message, new_id
 
 WAITING_FILE = "waiting.json"
@@ -46,13 +47,11 @@ class RepliesAhead:
         self,
         store: FeedbackStore,
         folder: Path,
-        engine: Callable[[], Engine],
         sampling: Callable[[], Sampling],
     ) -> None:
         self._store = store
         self._file = folder / WAITING_FILE
         self._making = FileLock(folder / LOCK_FILE)
-        self._engine = engine
         self._sampling = sampling
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="label")
         self._lock = threading.Lock()
@@ -154,14 +153,14 @@ class RepliesAhead:
     def _texts(
         self, voices: tuple[Voice, Voice], prompts: Sequence[Prompt], how: Sampling
     ) -> tuple[list[str | None], list[str | None]]:
-        engine, (one, other) = self._engine(), voices
+        one, other = voices
         if one == other:
-            texts = engine.reply_many(
+            texts = one.engine().reply_many(
                 [*prompts, *prompts], how, adapter=one.adapter, should_stop=self._stop.is_set
             )
             return texts[: len(prompts)], texts[len(prompts) :]
         first, second = (
-            engine.reply_many(prompts, how, adapter=voice.adapter, should_stop=self._stop.is_set)
+            voice.engine().reply_many(prompts, how, adapter=voice.adapter, should_stop=self._stop.is_set)
             for voice in voices
         )
         return first, second

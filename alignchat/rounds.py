@@ -138,3 +138,11 @@ class Rounds:
 def read_round(folder: Path) -> Round:
     """Read `round.json` of a round's folder."""
     return Round(**read_json(folder / ROUND_FILE))
+
+
+def running_anywhere(folder: Path) -> str | None:
+    """Name the round that a worker is busy with, of any model whose rounds are under `folder`."""
+    for rounds in map(Rounds, sorted(folder.glob("*/"))):
+        if (number := rounds.running()) is not None:
+            return f"Round {number} of {rounds.root.name}"
+    return None

@@ -43,11 +43,12 @@ AT_HOME = {
 LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
-    ("alignchat.loop", "alignchat.worker", "alignchat.trial", "alignchat.llama_work"),
+    ("alignchat.loop", "alignchat.workshop", "alignchat.worker", "alignchat.trial", "alignchat.llama_work"),
     ("alignchat.labelling",),
     ("alignchat.replies_ahead",),
     (
         "alignchat.chat",
+        "alignchat.engines",
         "alignchat.reports",
         "alignchat.llama_engine",
         "alignchat.remote",
@@ -67,7 +68,7 @@ LAYERS = (
         "alignchat.arena",
         "alignchat.weights",
     ),
-    ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places"),
+    ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places", "alignchat.voices"),
     (
         "alignchat.engine",
         "alignchat.draw",

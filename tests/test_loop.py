@@ -232,7 +232,7 @@ def test_a_round_published_by_another_program_is_kept(loop: Loop) -> None:
 
 
 def test_two_programs_do_not_start_a_round_at_once(loop: Loop) -> None:
-    lock = FileLock(loop.rounds.root / START_LOCK_FILE)
+    lock = FileLock(loop.rounds.root.parent / START_LOCK_FILE)
     assert lock.acquire()
     with pytest.raises(RoundError, match="Another program is starting a round"):
         loop.start_round("kto")

@@ -24,6 +24,8 @@ def add_to(commands: Any) -> None:
     asked.add_argument("--prompt", required=True)
     asked.add_argument("--left", type=int, metavar="N", help="round; the active one if not given")
     asked.add_argument("--right", type=int, metavar="N")
+    asked.add_argument("--left-model", metavar="NAME", help="the open one if not given")
+    asked.add_argument("--right-model", metavar="NAME")
     asked = loop_command(commands, "rate", rate)
     asked.add_argument("completion_id")
     asked.add_argument("verdict", choices=("up", "down", "clear"))
@@ -45,7 +47,8 @@ def chat(loop: Loop, options: argparse.Namespace) -> Any:
 
 def compare(loop: Loop, options: argparse.Namespace) -> Any:
     """Two replies to one prompt."""
-    *_, replies = loop.compare(options.prompt, left=options.left, right=options.right)
+    sides = {key: getattr(options, key) for key in ("left", "right", "left_model", "right_model")}
+    *_, replies = loop.compare(options.prompt, **sides)
     left, right = (reply and _facts(reply) for reply in replies)
     return {"left": left, "right": right}
 

@@ -13,8 +13,8 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"KTO needs replies you like and replies you dislike, and there are (\d+) and (\d+).*": "A KTO servono "
     r"risposte che ti piacciono e che non ti piacciono, e ora sono \1 e \2: segnane almeno una del tipo che "
     "manca, poi riprova.",
-    r"Round (\d+) is still running.*": r"Il round \1 è ancora in corso; aspettalo o annullalo, poi avvia il "
-    "prossimo.",
+    r"Round (\d+) of (\S+) is still running.*": r"Il round \1 di \2 è ancora in corso; "
+    "aspettalo o annullalo, poi avvia il prossimo.",
     r"Round (\d+) is being worked on already.*": r"Il round \1 è già in lavorazione; aspetta o annullalo.",
     r"Round (\d+) has no adapter yet.*": r"Il round \1 non ha ancora un adattatore; aspettalo o riprendilo.",
     r"There is no round (\d+).*": r"Il round \1 non esiste.",

@@ -1,0 +1,18 @@
+"""Chooses the engine that the settings ask for. Loads no library of a model before it is needed."""
+
+from alignchat.catalog import Model
+from alignchat.config import Settings
+from alignchat.engine import Engine
+
+
+def make_engine(model: Model, settings: Settings) -> Engine:
+    """Return the engine of a model: an OpenAI-compatible server if one is set, else llama.cpp."""
+    remote, sequences = settings.remote, settings.evaluation.batch_size
+    if remote.url:
+        from alignchat.remote import RemoteEngine
+
+        key = remote.key.get_secret_value() if remote.key else None
+        return RemoteEngine(remote.url, model=remote.model, key=key, sequences=sequences)
+    from alignchat.llama_engine import LlamaEngine
+
+    return LlamaEngine(model, context=settings.chat.context, sequences=sequences)

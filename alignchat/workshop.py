@@ -1,0 +1,267 @@
+"""The rounds of the open model: freeze the feedback, start the worker, see how it goes, score, compare.
+
+What is here needs no engine: work is done in a process of its own. Knows no conversation.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import Popen
+from typing import Any, Literal
+
+from alignchat import catalog, dataset, jobs, presets, reports
+from alignchat.config import EvaluationSettings, Method, Settings, override
+from alignchat.engine import Engine
+from alignchat.errors import AdapterError, RoundError
+from alignchat.evaluation import plan
+from alignchat.evaluation.compare import Comparison, compare
+from alignchat.evaluation.scorecard import Sample, Scorecard
+from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
+from alignchat.models import Models
+from alignchat.rounds import (
+    ADAPTER_FOLDER,
+    EVALUATION_FILE,
+    START_LOCK_FILE,
+    Round,
+    Rounds,
+    Status,
+    running_anywhere,
+)
+from alignchat.voices import Talker, Talkers
+from feedback_store import FeedbackStore
+
+ExportFormat = Literal["peft", "gguf-lora", "gguf"]
+
+
+class Workshop:
+    """Trains and scores; a part of `Loop`, which is what everybody else holds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: FeedbackStore,
+        model: catalog.Model,
+        make_engine: Callable[[catalog.Model], Engine],
+    ) -> None:
+        """Take parts that are open already."""
+        self.settings = settings
+        self.models = Models(settings.data)
+        self._store = store
+        self._make_engine = make_engine
+        self._start_lock = threading.Lock()
+        self._worker: Popen[bytes] | None = None
+        self._talkers = Talkers(self._talker(model), lambda name: self._talker(self.models.open(name)))
+
+    @property
+    def model(self) -> catalog.Model:
+        """The model whose rounds are trained, scored and, where none is asked for, talked to."""
+        return self._talkers.home.model
+
+    @property
+    def rounds(self) -> Rounds:
+        """The rounds of that model."""
+        return self._talkers.home.rounds
+
+    def preview(self, method: Method) -> dict[str, Any]:
+        """Return the manifest of what a round would be trained on now."""
+        return self._dataset(method).manifest()
+
+    def start_round(self, method: Method, *, parent: int | None = None, **training: Any) -> int:
+        """Freeze the feedback into a new round, start its worker, and return its number.
+
+        `parent` is the round to go on from; None and 0 mean the base. `training` are fields of
+        `TrainingSettings`, such as steps. Raise DataError if the feedback is not enough, SettingsError if a
+        setting cannot hold, RoundError if a round is running.
+        """
+        with self._starting():
+            if busy := running_anywhere(self._rounds_folder):
+                raise RoundError(f"{busy} is still running; wait for it, or cancel it, then start the next.")
+            rows = self._dataset(method)
+            dataset.require_trainable(rows)
+            self._require_scorable(self.settings.evaluation)
+            if parent:
+                self.rounds.adapter(parent)
+            number = self.rounds.next_number()
+            record = self._record(
+                self.model, number, parent=parent or 0, method=method, rows=rows, training=training
+            )
+            with self.rounds.create(record) as folder:
+                dataset.save(rows, folder)
+            self._start(number)
+            return number
+
+    def cancel_round(self, number: int) -> None:
+        """Ask a running round to stop; it keeps a checkpoint."""
+        self._require(number, "running")
+        jobs.cancel(self.rounds.folder(number))
+
+    def resume_round(self, number: int) -> None:
+        """Go on with a round that was cancelled, interrupted or failed."""
+        with self._starting():
+            self._require(number, "cancelled", "interrupted", "failed")
+            self._start(number)
+
+    def wait(
+        self, number: int, on_change: Callable[[reports.RoundReport], None] | None = None
+    ) -> reports.RoundReport:
+        """Return when a round is no longer running, telling of its progress meanwhile."""
+        seen = None
+        pause = threading.Event()
+        while True:
+            now = self.round(number)
+            if on_change and now != seen:
+                on_change(now)
+            if now.status != "running":
+                return now
+            seen = now
+            pause.wait(0.2)
+
+    def round(self, number: int) -> reports.RoundReport:
+        """Return how a round stands."""
+        return reports.report(self.rounds, number)
+
+    def list_rounds(self) -> list[reports.RoundReport]:
+        """Return how all rounds stand, the base first."""
+        return [self.round(number) for number in self.rounds.numbers()]
+
+    def steps(self, number: int) -> list[dict[str, float]]:
+        """Return the training metrics of a round, a step each."""
+        return reports.steps(self.rounds.folder(number))
+
+    def activate(self, number: int) -> None:
+        """Let the chat use a round, after trying its adapter in a process of its own."""
+        adapter = self.rounds.adapter(number)
+        if adapter and (problem := jobs.adapter_problem(str(self.model.path), adapter.path, adapter.sha256)):
+            raise AdapterError(f"Round {number} cannot be used, so the chat stays as it is: {problem}")
+        self.rounds.activate(number)
+
+    def talkable(self) -> list[int]:
+        """Return the rounds that can be chatted with, the base first."""
+        return [number for number in self.rounds.numbers() if self.rounds.has_adapter(number)]
+
+    def export_round(self, number: int, format: ExportFormat, out: Path) -> dict[str, str]:
+        """Copy a round's adapter out as a PEFT folder or a GGUF, or merged into a whole model."""
+        adapter = self.rounds.adapter(number)
+        if adapter is None:
+            raise RoundError(f"Round 0 is the base model and has no adapter; its file is {self.model.path}.")
+        with writing(out):
+            if out.exists():
+                raise RoundError(f"{out} is there already; give another --out, nothing was written.")
+            if format == "gguf":
+                from alignchat.conversion import merge_to_gguf
+
+                return {"path": str(out), "sha256": merge_to_gguf(adapter.path, self.model.path, out)}
+            if format == "gguf-lora":
+                write_bytes(out, adapter.path.read_bytes())
+                return {"path": str(out), "sha256": sha256(out)}
+            with publish_folder(out, replace=False) as folder:
+                shutil.copytree(self.rounds.folder(number) / ADAPTER_FOLDER, folder, dirs_exist_ok=True)
+            return {"path": str(out), "sha256": sha256(out / "adapter_model.safetensors")}
+
+    def evaluate(self, number: int, *, measures: Sequence[str] = (), **settings: Any) -> None:
+        """Start scoring a round that has an adapter, or the base; `wait` for it, then see `scorecard`.
+
+        `settings` are fields of `config.EvaluationSettings`; None leaves one as it is.
+        """
+        if not self.rounds.has_adapter(number):
+            raise RoundError(f"Round {number} has no adapter yet; wait for it, or resume it.")
+        asked = override(self.settings.evaluation, "evaluation", {"measures": measures or None, **settings})
+        self._require_scorable(asked)
+        write_json(self.rounds.folder(number) / EVALUATION_FILE, asked.model_dump(mode="json"))
+        self._start(number, "--evaluate")
+
+    def scorecard(self, number: int) -> Scorecard | None:
+        """Return a round's scores, if it has any."""
+        return reports.scorecard(self.rounds.folder(number))
+
+    def samples(self, number: int) -> list[Sample]:
+        """Return every text that a round's scores were made of; none if it has none."""
+        return reports.samples(self.rounds.folder(number))
+
+    def compare_rounds(self, number: int, other: int) -> Comparison:
+        """Compare two scored rounds, `other` minus `number`; raise RoundError if one has no scores."""
+        cards = [self.scorecard(each) for each in (number, other)]
+        if missing := [each for each, card in zip((number, other), cards, strict=True) if card is None]:
+            raise RoundError(
+                f"Round {missing[0]} has no scores yet: evaluate --round {missing[0]}, then compare."
+            )
+        before, after = (card for card in cards if card)
+        return compare(before, self.samples(number), after, self.samples(other))
+
+    def scorecards(self) -> list[Scorecard]:
+        """Return the scores of all rounds that have any, the base first."""
+        cards = [self.scorecard(number) for number in self.rounds.numbers()]
+        return [card for card in cards if card is not None]
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Let one at a time look for a running round and start one, in this process and in others."""
+        lock = FileLock(self._rounds_folder / START_LOCK_FILE)
+        with self._start_lock:
+            if not lock.acquire():
+                raise RoundError("Another program is starting a round right now; try again.")
+            try:
+                yield
+            finally:
+                lock.release()
+
+    def _start(self, number: int, *arguments: str) -> None:
+        if self._worker:
+            self._worker.poll()  # Collects the exit status of the last one, which else stays a zombie.
+        self._worker = jobs.start(self.rounds.folder(number), arguments)
+
+    def _talker(self, model: catalog.Model) -> Talker:
+        rounds = Rounds(self._rounds_folder / model.name)
+        if 0 not in rounds.numbers():
+            # Two programs may open a new folder at once; either one's round 0 will do.
+            with suppress(RoundError), rounds.create(self._record(model, 0, parent=None, method=None)):
+                pass
+        return Talker(model, rounds, self._make_engine)
+
+    @property
+    def _rounds_folder(self) -> Path:
+        return self.settings.data / "rounds"
+
+    def _dataset(self, method: Method) -> dataset.Dataset:
+        earlier = [dataset.load(self.rounds.folder(number)) for number in self.rounds.numbers() if number]
+        trained = {row.prompt for rows in earlier for row in rows.train}
+        share = self.settings.training.test_share
+        return dataset.build(self._store, method, test_share=share, trained=trained)
+
+    def _record(
+        self,
+        model: catalog.Model,
+        number: int,
+        *,
+        parent: int | None,
+        method: Method | None,
+        rows: dataset.Dataset | None = None,
+        training: Mapping[str, Any] | None = None,
+    ) -> Round:
+        asked = override(self.settings.training, "training", training or {})
+        return Round(
+            number=number,
+            parent=parent,
+            method=method,
+            model=model.name,
+            model_path=str(model.path),
+            model_sha256=model.sha256,
+            dataset_sha256=rows.sha256 if rows else None,
+            settings={
+                "training": (presets.resolved(method, asked) if method else asked).model_dump(),
+                "evaluation": self.settings.evaluation.model_dump(mode="json"),
+            },
+        )
+
+    def _require_scorable(self, settings: EvaluationSettings) -> None:
+        """Raise DataError now, rather than from a worker later, if prompts or scorers cannot be had."""
+        plan.tasks(settings.measures, settings, self.settings.data)
+
+    def _require(self, number: int, *wanted: Status) -> None:
+        status = self.rounds.status(number)
+        if status not in wanted:
+            raise RoundError(
+                f"Round {number} is {status}; this works on a round that is {' or '.join(wanted)}."
+            )
