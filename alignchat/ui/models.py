@@ -9,6 +9,7 @@ import gradio as gr
 
 from alignchat.catalog import ENTRIES, MINERVA, STARTER
 from alignchat.errors import Cancelled, ModelError
+from alignchat.llama_child import QUANTISATIONS, Quantisation
 from alignchat.models import ModelReport
 from alignchat.ui import model_views, views
 from alignchat.ui.errors import Notices, Updates
@@ -16,6 +17,7 @@ from alignchat.ui.i18n import translated
 from alignchat.ui.shared import Page, said, stamp
 
 POLL_SECONDS = 1.0
+USUAL = "usual"
 TO_GET = ("available", "partial", "missing", "damaged")
 
 
@@ -55,16 +57,16 @@ class ModelsTab:
             self.accept = gr.Checkbox(
                 False, label=texts["terms_accept"], visible=False, elem_id="model-terms"
             )
+            self.format = self._formats("model-format", visible=False)
             with gr.Row(elem_id="model-actions"):
+                self.talk = gr.Button(
+                    texts["model_talk"], variant="primary", min_width=120, visible=False, elem_id="model-talk"
+                )
                 self.get = gr.Button(
                     texts["model_get"], variant="primary", min_width=120, visible=False, elem_id="model-get"
                 )
                 self.default = gr.Button(
-                    texts["model_use"],
-                    variant="primary",
-                    min_width=120,
-                    visible=False,
-                    elem_id="model-default",
+                    texts["model_use"], min_width=120, visible=False, elem_id="model-default"
                 )
                 self.remove = gr.Button(
                     texts["model_remove"], min_width=110, visible=False, elem_id="model-remove"
@@ -77,6 +79,7 @@ class ModelsTab:
                     )
                     self.keep = gr.Button(texts["model_keep"], min_width=110, elem_id="model-keep")
             self.notice = gr.Markdown(elem_id="models-notice", elem_classes="notices")
+            self.reload = gr.Markdown(elem_id="reload", sanitize_html=False)
 
     def _lay_add(self) -> None:
         texts = self.texts
@@ -88,15 +91,30 @@ class ModelsTab:
             self.name = gr.Textbox(
                 label=texts["model_name"], placeholder=texts["model_name_hint"], elem_id="model-name"
             )
+            self.add_format = self._formats("model-add-format", visible=True)
             self.add = gr.Button(texts["model_add_run"], elem_id="model-add-run")
+
+    def _formats(self, elem_id: str, *, visible: bool) -> gr.Dropdown:
+        usual = (self.texts["format_usual"], USUAL)
+        return gr.Dropdown(
+            [usual, *((name, name) for name in QUANTISATIONS)],
+            value=USUAL,
+            label=self.texts["format"],
+            info=self.texts["format_about"],
+            filterable=False,
+            visible=visible,
+            elem_id=elem_id,
+        )
 
     def _wire(self) -> None:
         guard, seen = self.notices.guard, [self.notice, *self.shown()]
         free: Any = {"show_progress": "hidden", "concurrency_limit": None}
         at_once: Any = {"show_progress": "hidden", "queue": False}
         self.which.input(guard(self.refresh), self.which, seen, trigger_mode="multiple", **free)
-        self.get.click(guard(self._get), [self.which, self.accept], seen, **free)
-        self.add.click(guard(self._add), [self.source, self.name, self.which], seen, **free)
+        self.get.click(guard(self._get), [self.which, self.accept, self.format], seen, **free)
+        adding = [self.source, self.name, self.add_format, self.which]
+        self.add.click(guard(self._add), adding, seen, **free)
+        self.talk.click(guard(self._talk), self.which, [self.notice, self.reload], **free)
         self.cancel.click(guard(self._cancel), None, [self.notice, self.progress, self.cancel], **at_once)
         self.default.click(guard(self._use), self.which, seen, **free)
         asking = [self.notice, self.confirm, self.question]
@@ -108,7 +126,16 @@ class ModelsTab:
 
     def shown(self) -> list[gr.blocks.Block]:
         """Return what `refresh` updates."""
-        offered = [self.facts, self.missing, self.terms, self.accept, self.get, self.default]
+        offered = [
+            self.facts,
+            self.missing,
+            self.terms,
+            self.accept,
+            self.format,
+            self.get,
+            self.talk,
+            self.default,
+        ]
         return [self.which, *self.going(), *offered, self.remove, self.confirm]
 
     def going(self) -> list[gr.components.Component]:
@@ -149,7 +176,9 @@ class ModelsTab:
                 model_views.terms(report.terms, self.texts) if asks else "", visible=asks
             ),
             self.accept: gr.Checkbox(False, visible=asks),
+            self.format: gr.Dropdown(value=USUAL, visible=to_get and ENTRIES[report.name].package is None),
             self.get: gr.Button(label, visible=to_get),
+            self.talk: gr.Button(visible=report.state == "ready" and not in_use),
             self.default: gr.Button(visible=report.state == "ready" and not report.default),
             self.remove: gr.Button(visible=removable),
             self.confirm: gr.Column(visible=False),
@@ -160,19 +189,25 @@ class ModelsTab:
         asked_by_the_box = report.terms and obstacle.endswith(report.terms)
         return "" if asked_by_the_box else translated(obstacle, self.page.language)
 
-    def _get(self, which: str, accepted: bool) -> Iterator[Updates]:
+    def _talk(self, which: str) -> Updates:
+        """Open a model at once; every part of the page is another then, so it is loaded anew."""
+        self.page.loop.use_model(which)
+        return {self.reload: '<span class="now"></span>'}
+
+    def _get(self, which: str, accepted: bool, format: str) -> Iterator[Updates]:
         loop = self.page.loop
         terms = next(report.terms for report in loop.models.reports() if report.name == which)
         if terms and not accepted:
             raise ModelError(self.texts["terms_first"])
-        loop.under_way.begin(which, partial(loop.models.get, which, accept_terms=accepted))
+        bring = partial(loop.models.get, which, quantisation(format), accept_terms=accepted)
+        loop.under_way.begin(which, bring)
         yield from self.refresh(which)
 
-    def _add(self, source: str, name: str, which: str) -> Iterator[Updates]:
+    def _add(self, source: str, name: str, format: str, which: str) -> Iterator[Updates]:
         if not source.strip():
             raise ModelError(self.texts["model_source_first"])
         loop, place = self.page.loop, source.strip()
-        bring = partial(loop.models.add, place, name=name.strip() or None)
+        bring = partial(loop.models.add, place, name=name.strip() or None, quantisation=quantisation(format))
         loop.under_way.begin(place.rstrip("/").rpartition("/")[2], bring)
         yield from self.refresh(which)
 
@@ -226,3 +261,8 @@ class ModelsTab:
         transfer = self.page.loop.under_way.now()
         coming = transfer is not None and transfer.running and transfer.name == report.name
         return replace(report, state="fetching") if coming else report
+
+
+def quantisation(format: str) -> Quantisation | None:
+    """Return the quantisation chosen, None for the model's usual one."""
+    return next((known for known in QUANTISATIONS if known == format), None)

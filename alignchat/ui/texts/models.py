@@ -12,6 +12,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         ),
     ),
     "models": ("Models", "Modelli"),
+    "model_talk": ("Talk to it now", "Parlaci adesso"),
+    "format": ("Number format", "Formato dei numeri"),
+    "format_usual": ("the usual one", "quello consueto"),
+    "format_about": (
+        "Fewer bits take less memory and lose a little: Q8_0 hardly any, Q4_0 the most.",
+        "Meno bit occupano meno memoria e perdono qualcosa: Q8_0 quasi nulla, Q4_0 di più.",
+    ),
     "model_in_use": ("in use", "in uso"),
     "model_default": ("default", "predefinito"),
     "model_ready": ("ready", "pronto"),
