@@ -22,7 +22,7 @@ from alignchat.evaluation.compare import paired
 from alignchat.loop import Loop
 
 MODELS = {"en": "starter", "it": "starter-it"}
-LONGEST = 200  # characters; what is longer takes longer to train on
+LONGEST = 120  # characters; what is longer takes longer to train on
 
 
 def main() -> None:
@@ -30,9 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bias-data", type=Path, required=True)
     parser.add_argument("--language", choices=("en", "it"), default="en")
-    parser.add_argument("--prompts", type=int, default=200)
-    parser.add_argument("--pairs", type=int, default=160)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--prompts", type=int, default=150)
+    parser.add_argument("--pairs", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
