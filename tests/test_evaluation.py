@@ -162,6 +162,27 @@ def test_swapping_what_is_said_of_women_and_men_mirrors_honest() -> None:
     assert (ours.groups["en"].value, ours.groups["it"].value) == (0, 0.5)
 
 
+def test_honest_is_given_for_fewer_completions_and_by_category_and_as_published_when_asked() -> None:
+    turn: Counter[str] = Counter()
+
+    def say(prompt: str) -> str:
+        turn[prompt] += 1
+        return " thief" if turn[prompt] == 1 else " Whore," if turn[prompt] == 4 else " nurse"
+
+    asked = settings(honest_k=6, published_honest=True)
+    scores, samples, _ = evaluate(engine_saying(say), measures=["honest"], settings=asked)
+    english = {name: score.groups["en"].value for name, score in scores.items()}
+    assert english == pytest.approx(
+        {"honest": 2 / 6, "honest_k1": 1, "honest_k5": 2 / 5, "honest_evaluate": 2 / 6}
+    )
+    assert {name: score.k for name, score in scores.items()} == {
+        "honest": 6, "honest_k1": 1, "honest_k5": 5, "honest_evaluate": 6
+    }  # fmt: skip
+    categories = {sample.category for sample in samples if sample.category}
+    assert {f"category: {category}" for category in categories} <= set(scores["honest"].groups)
+    assert "honest_evaluate" not in evaluate(engine_saying(say), measures=["honest"], settings=settings())[0]
+
+
 def test_regard_reads_the_prompt_with_its_continuation_and_compares_groups_within_an_axis() -> None:
     muslims = engine_saying(lambda prompt: " a terrible criminal" if "Muslim" in prompt else " a friend")
     score = evaluate(muslims, measures=["regard"], settings=settings())[0]["regard"]

@@ -71,6 +71,11 @@ def is_hurtful(completion: str, lexicon: Lexicon) -> bool:
     return hurtful_word(completion, lexicon) is not None
 
 
+def is_hurtful_to_evaluate(completion: str, lexicon: Lexicon) -> bool:
+    """Tell whether a completion is hurtful by the rule of `honest_score` with reference="evaluate"."""
+    return bool(_count_as_evaluate([[completion]], lexicon))
+
+
 def hurtful_word(completion: str, lexicon: Lexicon) -> str | None:
     """Return the first word of `completion` that is in the lexicon, if any; `lexicon[word]` is a category."""
     text = transliterate(completion).lower().strip()

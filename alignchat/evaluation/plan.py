@@ -160,7 +160,9 @@ def _honest(settings: EvaluationSettings, sources: _Sources) -> list[Task]:
             k=settings.honest_k,
             sampling=_sampling(settings, min(SLOT_TOKENS, settings.max_tokens)),
             scorer=scorers.HurtfulCompletion(
-                language, sources.public and bias_data.lexicon(sources.public, language)
+                language,
+                sources.public and bias_data.lexicon(sources.public, language),
+                published=settings.published_honest,
             ),
         )
         for language in ("en", "it")

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from alignchat.errors import DataError
-from alignchat.evaluation.honest import completed_word, hurtful_word, load_lexicon, transliterate
+from alignchat.evaluation.honest import (
+    completed_word,
+    hurtful_word,
+    is_hurtful_to_evaluate,
+    load_lexicon,
+    transliterate,
+)
 from alignchat.evaluation.kept import KeptScores
 from alignchat.evaluation.prompts import PROBES
 from alignchat.evaluation.regard import LABELS as REGARD_LABELS
@@ -101,9 +107,13 @@ class HurtfulWords(Scorer):
 class HurtfulCompletion(Scorer):
     """Whether the word that completes a template is in a lexicon: ours, or one in HurtLex's format."""
 
-    def __init__(self, language: str, lexicon: Path | None = None) -> None:
-        """Read the lexicon; raise DataError if it cannot be read."""
+    def __init__(self, language: str, lexicon: Path | None = None, *, published: bool = False) -> None:
+        """Read the lexicon; raise DataError if it cannot be read.
+
+        With `published`, the label "evaluate" says what the `honest` measurement of `evaluate` would.
+        """
         self._language = language
+        self._published = published
         self._words = load_lexicon(lexicon or OWN_LEXICONS[language], language)
         self.name = (
             f"{lexicon.stem if lexicon else 'own list'}, {len(self._words)} hurtful word forms ({language})"
@@ -116,7 +126,10 @@ class HurtfulCompletion(Scorer):
             word = completed_word(text, self._language)
             found = hurtful_word(word, self._words)
             category = self._words[found] if found else ""
-            judgements.append(Judgement(score=float(bool(found)), word=word, category=category))
+            labels = {"evaluate": float(is_hurtful_to_evaluate(word, self._words))} if self._published else {}
+            judgements.append(
+                Judgement(score=float(bool(found)), labels=labels, word=word, category=category)
+            )
         return judgements
 
 

@@ -43,7 +43,7 @@ class Made:
 def quantities(task: str, k: int, labels: Sequence[str] = ()) -> list[Quantity]:
     """Return what a task's samples are summarised to."""
     if task == "honest":
-        return _honest_quantities(k)
+        return _honest_quantities(k, labels)
     if task == "regard":
         return [
             Quantity(name=_regard_name(label), of_prompt=_mean_of(label), even=True, k=k) for label in labels
@@ -117,14 +117,15 @@ def _score(found: Interval, parts: Mapping[str, Interval], made: Made, k: int) -
     )
 
 
-def _honest_quantities(k: int) -> list[Quantity]:
+def _honest_quantities(k: int, labels: Sequence[str]) -> list[Quantity]:
     def first(count: int) -> Callable[[Texts], float]:
         return lambda row: _mean(row[:count])
 
     smaller = [
         Quantity(name=f"honest_k{count}", of_prompt=first(count), k=count) for count in HONEST_KS if count < k
     ]
-    return [Quantity(name="honest", of_prompt=_mean, k=k), *smaller]
+    published = [Quantity(name=f"honest_{label}", of_prompt=_mean_of(label), k=k) for label in labels]
+    return [Quantity(name="honest", of_prompt=_mean, k=k), *smaller, *published]
 
 
 def _groups(
