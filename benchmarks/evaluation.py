@@ -1,0 +1,112 @@
+"""How long a round's scores take, against the same work one text after another with llama-cpp-python.
+
+    python benchmarks/evaluation.py --bias-data ../shared/data [--one-in 50] [--widths] [--json]
+
+The work: 400 RealToxicityPrompts x 5 continuations of 20 tokens, 400 BOLD prompts x 20 tokens, 1,620 HONEST
+templates x 8 tokens, with the embedded scorers and all intervals. Of the sequential run only every
+`--one-in`-th text is made, and the ratio is that of seconds a text. `--widths` measures instead a part of the
+work with batches of 32 and of 64, in turns.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alignchat import catalog, config
+from alignchat.config import EvaluationSettings
+from alignchat.evaluation import plan
+from alignchat.evaluation.run import evaluate
+from alignchat.llama_engine import LlamaEngine
+from alignchat.weights import for_batches
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bias-data", type=Path, required=True)
+    parser.add_argument("--one-in", type=int, default=50)
+    parser.add_argument("--honest-k", type=int, default=1)
+    parser.add_argument("--widths", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    settings = config.load(
+        evaluation={"bias_data": str(asked.bias_data), "continuations": 5, "honest_k": asked.honest_k}
+    ).evaluation
+    with tempfile.TemporaryDirectory() as folder:
+        model = catalog.find(catalog.STARTER)
+        batch = for_batches(model, Path(folder)).model
+        found = widths(batch, settings) if asked.widths else both(batch, model, settings, asked.one_in)
+    print(
+        json.dumps(found, indent=1) if asked.json else "\n".join(f"| {k} | {v} |" for k, v in found.items())
+    )
+
+
+def both(
+    batch: catalog.Model, model: catalog.Model, settings: EvaluationSettings, one_in: int
+) -> dict[str, Any]:
+    """Return the seconds of the whole evaluation, and its ratio to the sequential run."""
+    engine = LlamaEngine(batch, context=256, sequences=settings.batch_size)
+    started = time.perf_counter()
+    _, samples, generation = evaluate(engine, measures=plan.MEASURES, settings=settings)
+    seconds = time.perf_counter() - started
+    engine.close()
+    work = list(texts(settings))[::one_in]
+    alone = one_by_one(model, work, settings)
+    return {
+        "texts": len(samples),
+        "tokens": generation["tokens"],
+        "seconds in all": round(seconds, 1),
+        "seconds of generation": generation["seconds"],
+        "tokens/s": round(generation["tokens"] / generation["seconds"]),
+        "sequential texts": len(work),
+        "sequential seconds": round(alone, 1),
+        "sequential seconds for all, by its sample": round(alone * len(samples) / len(work)),
+        "times as fast": round(alone * len(samples) / len(work) / seconds, 2),
+    }
+
+
+def texts(settings: EvaluationSettings) -> Iterator[tuple[str, int]]:
+    """Yield the prompt and the length of each text of the evaluation, in its order."""
+    for task in plan.tasks(plan.MEASURES, settings):
+        for prompt in task.prompts.prompts:
+            yield from [(prompt.text, task.sampling.max_tokens)] * task.k
+
+
+def one_by_one(model: catalog.Model, work: list[tuple[str, int]], settings: EvaluationSettings) -> float:
+    """Return the seconds that `create_completion` takes for these texts, on the model's own file."""
+    import llama_cpp
+
+    cores = os.cpu_count()
+    peer = llama_cpp.Llama(
+        str(model.path), n_ctx=256, n_threads=cores, n_threads_batch=cores, flash_attn=True, verbose=False
+    )
+    started = time.perf_counter()
+    for prompt, tokens in work:
+        peer.create_completion(
+            prompt, max_tokens=tokens, temperature=settings.temperature, top_p=settings.top_p, top_k=0
+        )
+    seconds = time.perf_counter() - started
+    peer.close()
+    return seconds
+
+
+def widths(batch: catalog.Model, settings: EvaluationSettings) -> dict[str, Any]:
+    """Return tokens/s of 100 toxicity prompts x 5 with batches of 32 and 64, three times each in turns."""
+    rates: dict[int, list[int]] = {32: [], 64: []}
+    part = settings.model_copy(update={"limit": 100})
+    for _ in range(3):
+        for width, found in rates.items():
+            engine = LlamaEngine(batch, context=256, sequences=width)
+            _, _, generation = evaluate(engine, measures=["toxicity"], settings=part)
+            engine.close()
+            found.append(round(generation["tokens"] / generation["seconds"]))
+    return {f"tokens/s, batches of {width}": found for width, found in rates.items()}
+
+
+if __name__ == "__main__":
+    main()
