@@ -62,7 +62,7 @@ def generate(
     adapter: Adapter | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> Continuations:
+) -> Continuations[str]:
     """Return a continuation of each prompt, a text or token ids, in the prompts' order.
 
     Raise Cancelled when told to stop.

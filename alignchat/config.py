@@ -114,8 +114,9 @@ ScorerName = Annotated[str, AfterValidator(_folder_or_name)]
 class EvaluationSettings(Section):
     """How bias is measured after a round."""
 
-    measures: tuple[Literal["toxicity", "regard", "honest"], ...] = Field(
-        ("toxicity", "regard", "honest"), description="Which measures a round is scored with."
+    measures: tuple[Literal["toxicity", "regard", "honest", "memorization", "cost"], ...] = Field(
+        ("toxicity", "regard", "honest", "memorization", "cost"),
+        description="Which measures a round is scored with.",
     )
     bias_data: Annotated[Path, AfterValidator(_absolute)] | None = Field(
         None, description="Folder of public prompt sets and lexicons; none: what bias-data get has brought."

@@ -4,11 +4,12 @@ Knows no model library: `llama_engine.py` is the real one. An adapter is an argu
 rather than a state, since two people may be talking to two rounds at once.
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from alignchat.errors import Cancelled
 from feedback_store import Message
@@ -64,10 +65,21 @@ class Stream:
         return self.tokens / max(self._latest - self._started, 1e-9)
 
 
-class Continuations(list[str]):
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text's summed natural-log probability, and its tokens."""
+
+    logp: float
+    tokens: int
+
+
+Text = TypeVar("Text", bound=str | None)
+
+
+class Continuations(list[Text]):
     """Generated texts, and how many tokens were generated for all of them, those that end a text included."""
 
-    def __init__(self, texts: Iterable[str], tokens: int) -> None:
+    def __init__(self, texts: Iterable[Text], tokens: int) -> None:
         super().__init__(texts)
         self.tokens = tokens
 
@@ -89,7 +101,7 @@ class Engine(Protocol):
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Continuations:
+    ) -> Continuations[str]:
         """Continue raw texts; the result depends neither on their order nor on earlier calls."""
         ...
 
@@ -100,12 +112,26 @@ class Engine(Protocol):
         *,
         adapter: Adapter | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str | None]:
+    ) -> Continuations[str | None]:
         """Reply to many conversations at once, None where one is too long; raise Cancelled if stopped."""
         ...
 
     def close(self) -> None:
         """Give back what is held."""
+        ...
+
+
+class ReadingEngine(Engine, Protocol):
+    """An engine that also says how likely it finds texts."""
+
+    def read_many(
+        self,
+        texts: Sequence[str],
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[Reading]:
+        """Return how likely raw texts are, each from its first token on; raise Cancelled if stopped."""
         ...
 
 
@@ -137,7 +163,7 @@ class ScriptedEngine:
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,  # noqa: ARG002 - a script is never long
-    ) -> Continuations:
+    ) -> Continuations[str]:
         """Continue each prompt as if it were a user's message."""
         texts = [self._reply([Message(role="user", content=p)], sampling, adapter) for p in prompts]
         if on_progress:
@@ -151,14 +177,24 @@ class ScriptedEngine:
         *,
         adapter: Adapter | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str | None]:
+    ) -> Continuations[str | None]:
         """Reply to each conversation, unless told to stop."""
         texts: list[str | None] = []
         for messages in conversations:
             if should_stop and should_stop():
                 raise Cancelled("Stopped as asked.")
             texts.append(self._reply(messages, sampling, adapter))
-        return texts
+        return Continuations(texts, sum(len(text.split(" ")) for text in texts if text))
+
+    def read_many(
+        self,
+        texts: Sequence[str],
+        *,
+        adapter: Adapter | None = None,  # noqa: ARG002 - a script finds every word as likely
+        should_stop: Callable[[], bool] | None = None,  # noqa: ARG002
+    ) -> list[Reading]:
+        """Find every word one of two that could be."""
+        return [Reading(-math.log(2) * len(text.split()), len(text.split())) for text in texts]
 
     def close(self) -> None:
         """Hold nothing."""

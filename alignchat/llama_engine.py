@@ -14,7 +14,7 @@ from itertools import islice
 from alignchat import batch
 from alignchat.catalog import Model
 from alignchat.draw import draw, random_for
-from alignchat.engine import Adapter, Continuations, Progress, Sampling, Stream
+from alignchat.engine import Adapter, Continuations, Progress, Reading, Sampling, Stream
 from alignchat.errors import AdapterError, ModelError
 from alignchat.files import sha256
 from alignchat.llama import PREFILL, Context, Entry, Weights
@@ -121,7 +121,7 @@ class LlamaEngine:
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Continuations:
+    ) -> Continuations[str]:
         """Continue raw texts through a context of their own; raise Cancelled when told to stop."""
         return self._generate(prompts, sampling, adapter, on_progress, should_stop)
 
@@ -132,7 +132,7 @@ class LlamaEngine:
         *,
         adapter: Adapter | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str | None]:
+    ) -> Continuations[str | None]:
         """Reply to many conversations at once, None where one is too long; raise Cancelled if stopped."""
         room = min(sampling.max_tokens, self._length // 2)
         prompts = {i: self.prompt_tokens(messages) for i, messages in enumerate(conversations)}
@@ -140,7 +140,7 @@ class LlamaEngine:
         asked = replace(sampling, max_tokens=room, stop=self.model.stop + sampling.stop)
         texts = self._generate(list(fitting.values()), asked, adapter, None, should_stop)
         said = dict(zip(fitting, texts, strict=True))
-        return [said.get(i) for i in prompts]
+        return Continuations((said.get(i) for i in prompts), texts.tokens)
 
     def _generate(
         self,
@@ -149,7 +149,7 @@ class LlamaEngine:
         adapter: Adapter | None,
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
-    ) -> Continuations:
+    ) -> Continuations[str]:
         self._verify(adapter)
         with self._batches:
             if self._closing.is_set():
@@ -176,17 +176,39 @@ class LlamaEngine:
 
         The result does not depend on the pairs' order; raise Cancelled when told to stop.
         """
-        self._verify(adapter)
         prompts = [self.prompt_tokens(messages) for messages, _ in pairs]
+        replies = [self._tokens(text) for _, text in pairs]
+        return self._logps(list(zip(prompts, replies, strict=True)), adapter, should_stop)
+
+    def read_many(
+        self,
+        texts: Sequence[str],
+        *,
+        adapter: Adapter | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[Reading]:
+        """Return how likely raw texts are, each from its first token on; raise Cancelled if stopped."""
+        tokens = [self._tokens(text) for text in texts]
+        start = self._weights.start()
+        found = self._logps([(start, own) for own in tokens], adapter, should_stop)
+        return [Reading(logp, len(own)) for logp, own in zip(found, tokens, strict=True)]
+
+    def _tokens(self, text: str) -> list[int]:
+        return self._weights.tokenize(text, add_special=False, parse_control=False)
+
+    def _logps(
+        self,
+        pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+        adapter: Adapter | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> list[float]:
+        self._verify(adapter)
         with self._batches:
             if self._closing.is_set():
                 raise _ClosedError
-            replies = [
-                self._weights.tokenize(text, add_special=False, parse_control=False) for _, text in pairs
-            ]
             return batch.log_probabilities(
                 self._weights,
-                list(zip(prompts, replies, strict=True)),
+                pairs,
                 sequences=self._sequences,
                 threads=self._threads,
                 adapter=adapter,

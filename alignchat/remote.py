@@ -49,7 +49,7 @@ class RemoteEngine:
         adapter: Adapter | None = None,
         on_progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Continuations:
+    ) -> Continuations[str]:
         """Continue raw texts, so many at once; the server batches them as they come."""
         asked = self._asked(sampling, adapter)
         seeds = seeds_for(prompts, sampling.seed)
@@ -66,7 +66,7 @@ class RemoteEngine:
         *,
         adapter: Adapter | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[str | None]:
+    ) -> Continuations[str | None]:
         """Reply to conversations, so many at once; the server refuses one that is too long for it."""
         turns = [[{"role": m.role, "content": m.content} for m in messages] for messages in conversations]
         asked = self._asked(sampling, adapter)
@@ -75,7 +75,8 @@ class RemoteEngine:
             {**asked, "messages": messages, "seed": seed & 0x7FFFFFFF}
             for messages, seed in zip(turns, seeds, strict=True)
         ]
-        return [*self._all(self._answer, each, None, should_stop)]
+        texts = self._all(self._answer, each, None, should_stop)
+        return Continuations(texts, texts.tokens)
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,7 +113,7 @@ class RemoteEngine:
         each: Sequence[dict[str, Any]],
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
-    ) -> Continuations:
+    ) -> Continuations[str]:
         texts, tokens = [""] * len(each), 0
         with ThreadPoolExecutor(self._sequences) as pool:
             futures: dict[Future[tuple[str, int]], int] = {

@@ -41,6 +41,7 @@ from alignchat.rounds import (
 )
 
 if TYPE_CHECKING:
+    from alignchat.evaluation.plan import Trained
     from alignchat.weights import BatchModel
 
 CACHE_FOLDER = "cache"
@@ -67,7 +68,7 @@ class Worker:
             self._convert()
         for number in (0, self.record.number):
             card = scorecard(self.rounds.folder(number))
-            plans = self._plans(settings, settings.measures)
+            plans = self._plans(number, settings, settings.measures)
             if card is None or any(card.plans.get(name) != plan for name, plan in plans.items()):
                 self.evaluate(number, settings)
 
@@ -93,6 +94,7 @@ class Worker:
                 settings=settings,
                 adapter=adapter,
                 data=self.data,
+                trained=self._trained(number),
                 kept=KeptTexts(folder / TEXTS_FOLDER, weights),
                 on_progress=lambda done, total: self._progress(phase, done, total),
                 should_stop=self._should_stop,
@@ -107,7 +109,7 @@ class Worker:
             scores=scores,
             generation=generation,
             settings={**settings.model_dump(mode="json"), "weights": batch.format},
-            plans=self._plans(settings, settings.measures),
+            plans=self._plans(number, settings, settings.measures),
             samples=SAMPLES_FILE,
         )
         write_json(folder / SCORECARD_FILE, card.to_json())
@@ -117,19 +119,34 @@ class Worker:
         card = scorecard(self.rounds.folder(number))
         if card is None:
             return settings
-        plans = self._plans(settings, tuple(card.plans))
+        plans = self._plans(number, settings, tuple(card.plans))
         measures = {*settings.measures, *(name for name, plan in plans.items() if card.plans[name] == plan)}
         return EvaluationSettings.model_validate({**settings.model_dump(), "measures": sorted(measures)})
 
-    def _plans(self, settings: EvaluationSettings, measures: Sequence[str]) -> dict[str, str]:
-        """Return a digest of all that each measure's scores depend on besides the round."""
+    def _plans(self, number: int, settings: EvaluationSettings, measures: Sequence[str]) -> dict[str, str]:
+        """Return a digest of all that each measure's scores depend on besides the round's weights."""
         from alignchat.evaluation import plan
 
         how = [self._for_batches().format, settings.batch_size, settings.published_honest]
+        trained = self._trained(number)
         return {
-            name: plan.digest([*how, *(task.digest for task in plan.tasks([name], settings, self.data))])
+            name: plan.digest(
+                [*how, *(task.digest for task in plan.tasks([name], settings, self.data, trained))]
+            )
             for name in measures
         }
+
+    def _trained(self, number: int) -> list["Trained"]:
+        """Return what a round was trained to say, once each, by the conversations it is said in."""
+        if number == 0:
+            return []
+        rows = dataset.load(self.rounds.folder(number)).train
+        said = {
+            (row.prompt, row.chosen if isinstance(row, dataset.PairedRow) else row.completion): None
+            for row in rows
+            if isinstance(row, dataset.PairedRow) or row.label
+        }
+        return list(said)
 
     def _model(self, record: Round) -> catalog.Model:
         model = catalog.find(record.model if record.model == catalog.STARTER else record.model_path)

@@ -59,6 +59,7 @@ LAYERS = (
         "alignchat.under_way",
         "alignchat.obtain",
         "alignchat.bias_sets",
+        "alignchat.languages",
         "alignchat.llama_child",
         "alignchat.charts",
         "alignchat.jobs",

@@ -81,7 +81,7 @@ def test_honest_templates_end_at_their_slot_without_doubled_spaces(folder: Path)
 
 
 def test_what_the_folder_has_takes_the_place_of_the_embedded_probes(folder: Path) -> None:
-    tasks = plan.tasks(plan.MEASURES, settings(bias_data=folder))
+    tasks = plan.tasks(["toxicity", "regard", "honest"], settings(bias_data=folder))
     assert [(task.name, task.prompts.name) for task in tasks] == [
         ("toxicity", "RealToxicityPrompts"),
         ("hurtful_words_it", "embedded probes"),
@@ -104,6 +104,16 @@ def test_what_was_fetched_into_the_data_folder_is_used_and_a_given_folder_goes_f
     assert [prompt.text for prompt in given.prompts.prompts] == ["Ann was an actor who", "Bea  ran"]
 
 
+def test_passages_that_may_be_known_by_heart_are_looked_for(folder: Path) -> None:
+    write(
+        folder / "x_passages.jsonl", json.dumps({"prefix": "Nel mezzo", "continuation": "del cammin"}) + "\n"
+    )
+    (task,) = plan.tasks(["memorization"], settings(bias_data=folder))
+    assert [prompt.text for prompt in task.prompts.prompts] == ["Nel mezzo"]
+    assert task.sampling.temperature == 0
+    assert task.scorer.judge([" del cammin"])[0].labels == {"longest_run": 2.0}
+
+
 def test_a_limit_is_part_of_the_prompt_sets_name(folder: Path) -> None:
     (task, _) = plan.tasks(["toxicity"], settings(bias_data=folder, limit=2))
     assert task.prompts.name == "RealToxicityPrompts (2 of 3)"
@@ -118,6 +128,7 @@ def test_a_limit_is_part_of_the_prompt_sets_name(folder: Path) -> None:
         ("gender_prompt.json", "[]", "not a file of BOLD's"),
         ("gender_prompt.json", "{", "not a file of BOLD's"),
         ("it_template.tsv", "a\tb\nc\td\n", "no columns template_masked"),
+        ("x_passages.jsonl", '{"prefix": "a"}', "Line 1 of"),
         ("readme.txt", "nothing", "has none of the public sets"),
     ],
 )

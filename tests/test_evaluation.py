@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignchat.config import EvaluationSettings, load
-from alignchat.engine import ScriptedEngine
+from alignchat.engine import Adapter, ScriptedEngine
 from alignchat.errors import Cancelled, DataError
 from alignchat.evaluation import prompts
+from alignchat.evaluation.compare import paired
 from alignchat.evaluation.honest import load_lexicon
 from alignchat.evaluation.kept import KeptTexts
 from alignchat.evaluation.plan import MEASURES
@@ -27,7 +28,10 @@ from alignchat.evaluation.scorers import (
     Scorer,
 )
 from alignchat.evaluation.stats import Interval
+from alignchat.starters import STARTERS
+from feedback_store import Message
 
+BIAS = ("toxicity", "regard", "honest")
 PROBES = [("toxicity", "en"), ("toxicity", "it"), ("regard", "en"), ("honest", "en"), ("honest", "it")]
 
 
@@ -122,7 +126,7 @@ def test_one_run_scores_every_measure_and_keeps_every_text() -> None:
     seen: list[tuple[int, int]] = []
     scores, samples, generation = evaluate(
         engine,
-        measures=MEASURES,
+        measures=BIAS,
         settings=settings(),
         on_progress=lambda done, total: seen.append((done, total)),
     )
@@ -195,7 +199,8 @@ def test_regard_reads_the_prompt_with_its_continuation_and_compares_groups_withi
 @pytest.mark.parametrize("limit", [1, 7, 50])
 def test_a_limit_holds_for_each_measure(limit: int) -> None:
     scores, _, _ = evaluate(engine_saying(lambda _: " x"), measures=MEASURES, settings=settings(limit=limit))
-    assert {score.n for score in scores.values()} == {limit}
+    assert {score.n for name, score in scores.items() if "perplexity" not in name} == {limit}
+    assert scores["perplexity_it"].n == min(limit, 40)
 
 
 @pytest.mark.parametrize("measures", [[], "toxicity", ["toxicity", "charm"]])
@@ -243,11 +248,48 @@ def test_a_stopped_evaluation_goes_on_where_it_was_and_gives_the_same_scores(tmp
 
 
 def test_a_silent_model_is_scored_and_harmless() -> None:
-    scores, _, _ = evaluate(engine_saying(lambda _: ""), measures=MEASURES, settings=settings())
+    scores, _, _ = evaluate(engine_saying(lambda _: ""), measures=BIAS, settings=settings())
     harms = {name: score for name, score in scores.items() if "neutral" not in name and "max_" not in name}
     assert {score.value for score in harms.values()} == {0}
     assert all(0 < score.high < 0.05 for score in harms.values())
     assert scores["regard_neutral"].value == 1
+
+
+def test_cost_is_perplexity_length_repetition_and_language() -> None:
+    def say(prompt: str) -> str:
+        italian = prompt in STARTERS["it"]
+        return "Questa è una risposta in italiano." if italian or "?" not in prompt else "a b c d a b c d"
+
+    scores, samples, _ = evaluate(engine_saying(say), measures=["cost"], settings=settings())
+    assert scores["perplexity_en"].value == pytest.approx(2)  # the script finds every word one of two
+    asked = len(STARTERS["en"]) + len(STARTERS["it"])
+    english = sum("?" in prompt for prompt in STARTERS["en"])
+    assert scores["kept_language"].n == asked
+    assert scores["kept_language"].groups["it"].value == 1
+    assert scores["repetition"].value == pytest.approx(english * (1 - 4 / 5) / asked)
+    assert scores["reply_length"].value == pytest.approx((8 * english + 6 * (asked - english)) / asked)
+    assert {sample.measure for sample in samples} == {"replies", "perplexity_en", "perplexity_it"}
+    assert {score.measure for score in scores.values()} == {"cost"}
+
+
+def test_what_a_round_learned_by_heart_is_set_beside_the_base() -> None:
+    learned = "the quick brown fox jumps over the lazy dog"
+    trained = [((Message(role="user", content=f"question {i}"),), f"{learned} {i}") for i in range(30)]
+    adapter = Adapter(path=Path("a round"), sha256="")
+    engine = ScriptedEngine(lambda _messages, _sampling, using: learned if using else "something else at all")
+    scores, samples, _ = evaluate(
+        engine, measures=["memorization"], settings=settings(), adapter=adapter, trained=trained
+    )
+    assert scores["training_ngrams"].value == 1
+    assert scores["training_longest_run"].value == 9
+    assert scores["training_ngrams_base"].value == 0
+    assert {sample.word for sample in samples if sample.measure == "training"} == {learned}
+    assert paired_training(samples)["training_ngrams"].low > 0.5
+
+
+def paired_training(samples: Sequence[Sample]) -> dict[str, Interval]:
+    with_, without = ([s for s in samples if s.measure == f"training{end}"] for end in ("", "_base"))
+    return paired("training", without, with_)
 
 
 def test_a_scorecard_survives_json() -> None:

@@ -21,7 +21,7 @@ _TEMPLATES = re.compile(r"(?:binary_)?(en|it)_template\.tsv")
 _BOLD = "_prompt.json"
 EXPECTED = (
     "realtoxicityprompts/*.jsonl, *_prompt.json (BOLD), binary_it_template.tsv and binary_en_template.tsv "
-    "(HONEST), hurtlex_IT.tsv and hurtlex_EN.tsv"
+    "(HONEST), hurtlex_IT.tsv and hurtlex_EN.tsv, *_passages.jsonl (texts that may be known by heart)"
 )
 
 
@@ -29,9 +29,8 @@ def require_any(folder: Path) -> None:
     """Raise DataError unless the folder has at least one of the sets."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; give one that has {EXPECTED}.")
-    if not any(
-        (toxicity(folder), regard(folder), honest(folder), lexicon(folder, "en"), lexicon(folder, "it"))
-    ):
+    sets = (toxicity(folder), regard(folder), honest(folder), known_texts(folder))
+    if not any((*sets, lexicon(folder, "en"), lexicon(folder, "it"))):
         raise DataError(f"{folder} has none of the public sets; it should have {EXPECTED}.")
 
 
@@ -88,6 +87,22 @@ def honest(folder: Path) -> PromptSet | None:
         if known and path.parent.name != "queer_nonqueer":
             prompts += [_template(row, known[1], path) for row in _table(path)]
     return PromptSet(name="HONEST", prompts=tuple(prompts)) if prompts else None
+
+
+@lru_cache(maxsize=8)
+def known_texts(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return texts a model may know by heart, from *_passages.jsonl: a prefix and how it goes on."""
+    found = []
+    for path in sorted(folder.rglob("*_passages.jsonl")):
+        for number, line in enumerate(_text(path).splitlines(), 1):
+            try:
+                row = json.loads(line)
+                found.append((str(row["prefix"]), str(row["continuation"])))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"Line {number} of {path} has no prefix and continuation ({error})."
+                ) from error
+    return tuple(found)
 
 
 def lexicon(folder: Path, language: str) -> Path | None:

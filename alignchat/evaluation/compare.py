@@ -18,6 +18,12 @@ from alignchat.evaluation.summaries import Quantity, Texts
 SAMPLING = ("max_tokens", "temperature", "top_p", "batch_size", "seed", "weights")
 
 _WORDS = {
+    "perplexity": ("lower logarithm of perplexity", "higher logarithm of perplexity"),
+    "reply_length": ("shorter replies", "longer replies"),
+    "repetition": ("less repetitive", "more repetitive"),
+    "kept_language": ("less often in the prompt's language", "more often in the prompt's language"),
+    "known_text": ("less known by heart", "more known by heart"),
+    "training": ("less of its training rows by heart", "more of its training rows by heart"),
     "hurtful_words": ("fewer hurtful words", "more hurtful words"),
     "regard_": ("less {0} regard", "more {0} regard"),
     "regard": ("less negative regard", "more negative regard"),
@@ -66,7 +72,8 @@ def compare(
     refused: dict[str, str] = {}
     intervals: dict[str, Interval] = {}
     for name in dict.fromkeys((*before.scores, *after.scores)):
-        if name.startswith("max_"):  # One text's score is no average: it has no paired interval.
+        # One text's score is no average, and what a round learned is known to its own card only.
+        if name.startswith(("max_", "training_")):
             continue
         if reason := _reason(name, before, after):
             refused[name] = reason
@@ -74,6 +81,9 @@ def compare(
         ours, theirs = ([s for s in samples if s.measure == task] for samples in (earlier, later))
         known = [name for name in after.scores if name in before.scores and name not in refused]
         intervals |= paired(task, ours, theirs, names=known, seed=seed)
+    learned, without = ([s for s in later if s.measure == f"training{end}"] for end in ("", "_base"))
+    if before.round == 0:
+        intervals |= paired("training", without, learned, seed=seed)
     corrected = stats.holm([found.p or 0.0 for found in intervals.values()])
     other = "base" if before.round == 0 else f"round {before.round}"
     differences = {

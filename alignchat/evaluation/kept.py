@@ -29,17 +29,17 @@ class KeptTexts:
         self._folder = folder
         self._made_by = made_by
 
-    def get(self, prompts: Sequence[str], sampling: Sampling) -> Texts | None:
-        """Return the continuations of exactly these prompts, if they are there."""
-        path = self._path(prompts, sampling)
+    def get(self, how: str, prompts: Sequence[str], sampling: Sampling) -> Texts | None:
+        """Return what exactly these prompts gave, if it is there; `how` is what was done with them."""
+        path = self._path(how, prompts, sampling)
         return Texts(**read_json(path)) if path.exists() else None
 
-    def put(self, prompts: Sequence[str], sampling: Sampling, texts: Texts) -> None:
-        """Keep continuations, whole or not at all."""
-        write_json(self._path(prompts, sampling), asdict(texts))
+    def put(self, how: str, prompts: Sequence[str], sampling: Sampling, texts: Texts) -> None:
+        """Keep texts, whole or not at all."""
+        write_json(self._path(how, prompts, sampling), asdict(texts))
 
-    def _path(self, prompts: Sequence[str], sampling: Sampling) -> Path:
-        facts = json.dumps([self._made_by, repr(sampling), list(prompts)])
+    def _path(self, how: str, prompts: Sequence[str], sampling: Sampling) -> Path:
+        facts = json.dumps([self._made_by, how, repr(sampling), list(prompts)])
         return self._folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json"
 
 

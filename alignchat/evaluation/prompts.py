@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedback_store import Message
+
 PROBES = Path(__file__).parent / "probes"
 EMBEDDED = "embedded probes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A text for the model to continue, the group it belongs to, and its own toxicity where that is known."""
+    """A text for the model to continue, the group it belongs to, and its own toxicity where that is known.
+
+    `messages` are the conversation to reply to, where the text is only its last message.
+    """
 
     language: str
     group: str
     text: str
     toxicity: float | None = None
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from alignchat.config import EvaluationSettings
-from alignchat.engine import Adapter, Engine, Progress
+from alignchat.engine import Adapter, Engine, Progress, ReadingEngine, Sampling
 from alignchat.errors import Cancelled
 from alignchat.evaluation import plan, summaries
+from alignchat.evaluation.cost import token_losses
 from alignchat.evaluation.kept import KeptTexts, Texts
-from alignchat.evaluation.plan import Task
+from alignchat.evaluation.plan import Task, Trained
 from alignchat.evaluation.prompts import Prompt
 from alignchat.evaluation.scorecard import Sample, Score
 from alignchat.evaluation.scorers import Judgement
 from alignchat.evaluation.summaries import Made
+from feedback_store import Message
 
 # So many texts are generated before they are kept: what a stop can lose, half a minute for the starter.
 PART = 1024
@@ -23,12 +25,13 @@ JUDGED_AT_ONCE = 256
 
 
 def evaluate(
-    engine: Engine,
+    engine: ReadingEngine,
     *,
     measures: Sequence[str],
     settings: EvaluationSettings,
     adapter: Adapter | None = None,
     data: Path | None = None,
+    trained: Sequence[Trained] = (),
     kept: KeptTexts | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -40,13 +43,18 @@ def evaluate(
     The same engine, adapter and settings give the same scores, stopped or not.
     Raises DataError for unknown measures and Cancelled when told to stop.
     """
-    tasks = plan.tasks(measures, settings, data)
+    tasks = plan.tasks(measures, settings, data, trained)
     total = sum(len(task.prompts.prompts) * task.k for task in tasks)
     samples: list[Sample] = []
     cost = {"prompts": 0, "continuations": 0, "tokens": 0, "seconds": 0.0}
     for task, number, prompts in _parts(tasks):
+        _stop_if(should_stop)
+        whose = None if task.of_base else adapter
+        if task.how == "read":
+            samples += _read(engine, task, prompts, whose, should_stop)
+            continue
         progress = _shifted(on_progress, len(samples), total)
-        texts = _texts(engine, task, number, prompts, adapter, kept, progress, should_stop)
+        texts = _texts(engine, task, number, prompts, whose, kept, progress, should_stop)
         samples += _judged(task, number, prompts, texts.texts, should_stop)
         cost["prompts"] += len(prompts)
         cost["continuations"] += len(texts.texts)
@@ -78,22 +86,67 @@ def _texts(
     should_stop: Callable[[], bool] | None,
 ) -> Texts:
     """Return k continuations of each prompt, one prompt's together, from what is kept or from the engine."""
-    _stop_if(should_stop)
-    asked = [prompt.text for prompt in prompts for _ in range(task.k)]
+    asked = [prompt for prompt in prompts for _ in range(task.k)]
+    written = [" ".join(f"{m.role}: {m.content}" for m in p.messages) or p.text for p in asked]
+    how = f"{task.how}{' of base' if task.of_base else ''}"
     # Equal prompts in two parts must not be continued alike.
     sampling = replace(task.sampling, seed=task.sampling.seed + number)
-    if kept and (known := kept.get(asked, sampling)):
-        if on_progress:
-            on_progress(len(asked), len(asked))
-        return known
-    started = time.monotonic()
-    said = engine.generate_many(
-        asked, sampling, adapter=adapter, on_progress=on_progress, should_stop=should_stop
-    )
-    texts = Texts(texts=list(said), tokens=said.tokens, seconds=time.monotonic() - started)
-    if kept:
-        kept.put(asked, sampling, texts)
+    texts = kept.get(how, written, sampling) if kept else None
+    if texts is None:
+        started = time.monotonic()
+        said, tokens = _said(engine, task, asked, sampling, adapter, on_progress, should_stop)
+        texts = Texts(texts=said, tokens=tokens, seconds=time.monotonic() - started)
+        if kept:
+            kept.put(how, written, sampling, texts)
+    if on_progress:
+        on_progress(len(asked), len(asked))
     return texts
+
+
+def _said(
+    engine: Engine,
+    task: Task,
+    asked: Sequence[Prompt],
+    sampling: Sampling,
+    adapter: Adapter | None,
+    on_progress: Progress | None,
+    should_stop: Callable[[], bool] | None,
+) -> tuple[list[str], int]:
+    if task.how == "reply":
+        conversations = [p.messages or (Message(role="user", content=p.text),) for p in asked]
+        replies = engine.reply_many(conversations, sampling, adapter=adapter, should_stop=should_stop)
+        return [text or "" for text in replies], replies.tokens
+    texts = engine.generate_many(
+        [prompt.text for prompt in asked],
+        sampling,
+        adapter=adapter,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return list(texts), texts.tokens
+
+
+def _read(
+    engine: ReadingEngine,
+    task: Task,
+    prompts: Sequence[Prompt],
+    adapter: Adapter | None,
+    should_stop: Callable[[], bool] | None,
+) -> list[Sample]:
+    found = engine.read_many([p.text for p in prompts], adapter=adapter, should_stop=should_stop)
+    losses = token_losses([reading.logp for reading in found], [reading.tokens for reading in found])
+    return [
+        Sample(
+            measure=task.name,
+            language=prompt.language,
+            group=prompt.group,
+            prompt="",
+            text=prompt.text,
+            score=loss,
+            number=number,
+        )
+        for number, (prompt, loss) in enumerate(zip(prompts, losses, strict=True))
+    ]
 
 
 def _judged(

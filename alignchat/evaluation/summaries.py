@@ -5,12 +5,13 @@ prompt by prompt.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import exp
 from statistics import fmean
 
 import numpy as np
 
-from alignchat.evaluation import stats
+from alignchat.evaluation import cost, stats
 from alignchat.evaluation.scorecard import Sample, Score
 from alignchat.evaluation.stats import Floats, Interval
 from alignchat.evaluation.toxicity import THRESHOLD
@@ -21,12 +22,17 @@ Texts = Sequence[Sample]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A number made of one prompt's samples, to be averaged; with `even`, groups count alike."""
+    """A number made of one prompt's samples, to be averaged; with `even`, groups count alike.
+
+    It is between 0 and 1 unless it is `unbounded`; of a `logarithm` the average's exponential is shown.
+    """
 
     name: str
     of_prompt: Callable[[Texts], float]
     even: bool = False
     k: int = 1
+    unbounded: bool = False
+    logarithm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,8 @@ def quantities(task: str, k: int, labels: Sequence[str] = ()) -> list[Quantity]:
             Quantity(name=task, of_prompt=_mean, k=k),
             Quantity(name="hurtful_words_probability_it", of_prompt=_any, k=k),
         ]
+    if task in _SIDE_EFFECTS:
+        return _SIDE_EFFECTS[task]
     end = task.removeprefix("toxicity")
     return [
         Quantity(name=f"toxicity{end}", of_prompt=_mean, k=k),
@@ -90,8 +98,8 @@ def summarise(task: str, samples: Texts, made: Made, *, seed: int) -> dict[str, 
     for quantity in quantities(task, made.k, labels):
         values = [quantity.of_prompt(row) for row in rows]
         groups = strata if quantity.even else None
-        found = stats.share_interval(values, groups=groups, seed=seed)
-        parts = _groups(values, rows, strata, seed)
+        found = _interval(quantity, values, seed, groups)
+        parts = _groups(quantity, values, rows, strata, seed)
         if task == "regard":
             parts |= _differences(values, strata, seed)
         if task == "honest":
@@ -128,23 +136,28 @@ def _honest_quantities(k: int, labels: Sequence[str]) -> list[Quantity]:
     return [Quantity(name="honest", of_prompt=_mean, k=k), *smaller, *published]
 
 
+def _interval(
+    quantity: Quantity, values: Sequence[float], seed: int, groups: Sequence[str] | None = None
+) -> Interval:
+    if not (quantity.unbounded or quantity.logarithm):
+        return stats.share_interval(values, groups=groups, seed=seed)
+    found = stats.interval(values, groups=groups, seed=seed)
+    if not quantity.logarithm:
+        return found
+    return replace(found, value=exp(found.value), low=exp(found.low), high=exp(found.high))
+
+
 def _groups(
-    values: Sequence[float], rows: Sequence[Texts], strata: Sequence[str], seed: int
+    quantity: Quantity, values: Sequence[float], rows: Sequence[Texts], strata: Sequence[str], seed: int
 ) -> dict[str, Interval]:
     languages = [row[0].language for row in rows]
-    names = list(dict.fromkeys(strata))
-    several = len(set(languages)) > 1
-    parts = _parts(values, languages, seed) if several else {}
-    return parts | (_parts(values, strata, seed) if len(names) > 1 else {})
-
-
-def _parts(values: Sequence[float], names: Sequence[str], seed: int) -> dict[str, Interval]:
-    return {
-        name: stats.share_interval(
-            [value for value, other in zip(values, names, strict=True) if other == name], seed=seed
-        )
-        for name in dict.fromkeys(names)
-    }
+    parts = {}
+    for names in (languages, strata):
+        if len(set(names)) > 1:
+            for name in dict.fromkeys(names):
+                chosen = [value for value, other in zip(values, names, strict=True) if other == name]
+                parts[name] = _interval(quantity, chosen, seed)
+    return parts
 
 
 def _categories(rows: Sequence[Texts], k: int, seed: int) -> dict[str, Interval]:
@@ -221,3 +234,26 @@ def _worst(row: Texts) -> float:
 
 def _any(row: Texts) -> float:
     return float(any(sample.score > THRESHOLD for sample in row))
+
+
+def _copying(name: str, end: str = "") -> list[Quantity]:
+    return [
+        Quantity(name=f"{name}_ngrams{end}", of_prompt=_mean),
+        Quantity(name=f"{name}_longest_run{end}", of_prompt=_mean_of("longest_run"), unbounded=True),
+    ]
+
+
+_SIDE_EFFECTS = {
+    "known_text": _copying("known_text"),
+    "training": _copying("training"),
+    "training_base": _copying("training", "_base"),
+    "replies": [
+        Quantity(name="reply_length", of_prompt=_mean_of("length"), unbounded=True),
+        Quantity(name="repetition", of_prompt=_mean),
+        Quantity(name="kept_language", of_prompt=_mean_of("kept_language")),
+    ],
+    **{
+        f"perplexity_{language}": [Quantity(name=f"perplexity_{language}", of_prompt=_mean, logarithm=True)]
+        for language in cost.LANGUAGES
+    },
+}
