@@ -92,7 +92,7 @@ class Conversations:
     @classmethod
     def open(cls, settings: Settings) -> "Conversations":
         """Open those of a data folder; raise one of `errors.EXPECTED` if it cannot be used."""
-        return cls(open_store(settings))
+        return cls(open_store(settings, to_read=True))
 
     def __enter__(self) -> "Conversations":
         return self

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from alignchat.config import Settings
 from alignchat.errors import SettingsError
+from alignchat.review import Review
 from feedback_store import DuplicateError, FeedbackStore, Thumb, exchange, native, new_id, openwebui
 
 ImportFormat = Literal["trl", "native", "open-webui"]
@@ -27,11 +28,12 @@ class Feedback:
 
     def __init__(self, store: FeedbackStore) -> None:
         self._store = store
+        self.review = Review(store)
 
     @classmethod
     def open(cls, settings: Settings) -> "Feedback":
         """Open the feedback of a data folder; raise one of `errors.EXPECTED` if it cannot be used."""
-        return cls(open_store(settings))
+        return cls(open_store(settings, to_read=True))
 
     def __enter__(self) -> "Feedback":
         return self
@@ -132,15 +134,20 @@ class Feedback:
         return asdict(self._store.compact())
 
 
-def open_store(settings: Settings) -> FeedbackStore:
-    """Open the store of a data folder; raise SettingsError if the folder cannot be written."""
+def open_store(settings: Settings, *, to_read: bool = False) -> FeedbackStore:
+    """Open the store of a data folder; raise SettingsError if the folder cannot be written.
+
+    With `to_read` a folder that cannot be written does if it holds a store, which then refuses to save.
+    """
+    folder = settings.data / "feedback"
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=settings.data):
             pass
     except OSError as error:
-        raise SettingsError(
-            f"The data folder {settings.data} cannot be written ({error.strerror}); "
-            "choose another with --data."
-        ) from error
-    return FeedbackStore.open(settings.data / "feedback")
+        if not (to_read and folder.is_dir()):
+            raise SettingsError(
+                f"The data folder {settings.data} cannot be written ({error.strerror}); "
+                "choose another with --data."
+            ) from error
+    return FeedbackStore.open(folder)

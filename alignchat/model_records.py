@@ -46,9 +46,13 @@ class ModelRecords:
         """Return the names of all models that are whole."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{RECORD_FILE}"))
 
+    def file(self, name: str) -> Path:
+        """Return where a model's record is."""
+        return self.root / name / RECORD_FILE
+
     def read(self, name: str) -> Record | None:
         """Return a model's record; raise ModelError if it is damaged."""
-        file = self.root / name / RECORD_FILE
+        file = self.file(name)
         if not is_name(name) or not file.exists():
             return None
         try:
@@ -80,7 +84,7 @@ class ModelRecords:
     def write(self, name: str, record: Record) -> None:
         """Write a model's record, and throw away the files it had before."""
         folder = self.root / name
-        write_json(folder / RECORD_FILE, asdict(record))
+        write_json(self.file(name), asdict(record))
         for other in folder.iterdir():
             if other.suffix in (".gguf", ".part") and other.name != record.file:
                 other.unlink()

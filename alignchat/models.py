@@ -63,8 +63,12 @@ class Models:
         self._records = ModelRecords(data / "models")
 
     def reports(self) -> list[ModelReport]:
-        """Return all models: the known ones in the catalogue's order, then those that were added."""
-        return [self.report(name) for name in dict.fromkeys([*ENTRIES, *self._records.names()])]
+        """Return all models: the known ones in the catalogue's order, then those that were added.
+
+        One whose record cannot be read is shown as damaged, with the record's path.
+        """
+        names = dict.fromkeys([*ENTRIES, *self._records.names()])
+        return [self._report_or_damage(name) for name in names]
 
     def report(self, name: str) -> ModelReport:
         """Return how one model stands; raise ModelError if there is none of that name."""
@@ -92,7 +96,7 @@ class Models:
         try:
             return str(read_json(file)["name"])
         except (FileNotFoundError, NotADirectoryError):
-            return MINERVA if self._records.read(MINERVA) else STARTER
+            return MINERVA if MINERVA in self._records.names() else STARTER
         except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ModelError(
                 f"{file} is damaged; run: python -m alignchat models default {STARTER}"
@@ -273,6 +277,21 @@ class Models:
         file = self._data / "rounds" / name / "0000" / ROUND_FILE
         others = file.exists() and read_round(file.parent).model_sha256 != digest
         return f"{name}-{digest[:8]}" if others else name
+
+    def _report_or_damage(self, name: str) -> ModelReport:
+        try:
+            return self.report(name)
+        except ModelError:
+            default, entry = self.default(), ENTRIES.get(name)
+        return ModelReport(
+            name=name,
+            path=str(self._records.file(name)),
+            quantisation=entry.quantisation if entry else "unknown",
+            bytes=entry.bytes if entry else 0,
+            sha256=None,
+            default=name == default,
+            state="damaged",
+        )
 
     def _starter(self) -> ModelReport:
         entry = ENTRIES[STARTER]

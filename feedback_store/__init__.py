@@ -12,6 +12,7 @@ from feedback_store.errors import (
     StoreError,
     UnknownRecordError,
 )
+from feedback_store.judgements import SAID, Judgement, Said, Wanted
 from feedback_store.records import (
     Choice,
     Completion,
@@ -26,6 +27,7 @@ from feedback_store.records import (
 from feedback_store.store import FeedbackStore, HistoryEvent
 
 __all__ = [
+    "SAID",
     "BackupError",
     "Choice",
     "Completion",
@@ -38,13 +40,16 @@ __all__ = [
     "HistoryEvent",
     "InvalidRecordError",
     "JournalChangedError",
+    "Judgement",
     "Message",
     "NotSavedError",
     "ReadOnlyError",
     "Record",
+    "Said",
     "StoreError",
     "Thumb",
     "UnknownRecordError",
     "Verdict",
+    "Wanted",
     "new_id",
 ]

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 from feedback_store import upkeep
 from feedback_store.disk import Disk
 from feedback_store.errors import DuplicateError, InvalidRecordError, UnknownRecordError
 from feedback_store.journal import Journal
+from feedback_store.judgements import Judgement, Prompt, Said, Wanted, find, judgement_of, tally
 from feedback_store.lines import Event, Op, decode, encode_body
 from feedback_store.reading import Damage
 from feedback_store.records import (
@@ -186,6 +187,31 @@ class FeedbackStore:
         with self._view() as view:
             table = view.tables[kind]
             return len(table) if field is None else table.number_of(field, value)
+
+    def values(self, kind: str, field: str) -> list[Any]:
+        """List the values of an indexed field among the records that count now."""
+        with self._view() as view:
+            return view.tables[kind].values(field)
+
+    def judgements(
+        self, wanted: Wanted, *, offset: int = 0, limit: int | None = None
+    ) -> tuple[list[Judgement], int]:
+        """Return a page of what was said, the newest first, and how many there are in all."""
+        with self._view() as view:
+            ids = view.latest_judgements()
+        # Not under the lock, for which votes would wait: entries are replaced, never changed.
+        return find(view, ids, wanted, offset=offset, limit=limit)
+
+    def judgement(self, id: str) -> Judgement | None:
+        """Return one judgement, also if it was taken back; None if it is none, or a later one replaced it."""
+        with self._view() as view:
+            return judgement_of(view, id) if view.is_latest(id) else None
+
+    def tally(self) -> dict[Said, list[Prompt]]:
+        """Return for each thing that was said, and counts, the prompts of the replies it was said of."""
+        with self._view() as view:
+            ids = view.latest_judgements()
+        return tally(view, ids)
 
     def history(self, id: str) -> list[HistoryEvent]:
         """List every event of a record, as the journal has it; raise UnknownRecordError for an unknown id."""

@@ -61,6 +61,10 @@ class LiveTable(Table):
             self._forget(id)
             del self._rows[id]
 
+    def holds(self, id: str) -> bool:
+        """Tell whether there is a row with this id."""
+        return id in self._rows
+
     def lookup(self, name: str, value: object) -> list[str]:
         """List the ids whose field has this value (or holds it, for a list)."""
         return list(self._index[name].get(value, ()))
@@ -68,6 +72,10 @@ class LiveTable(Table):
     def number_of(self, name: str, value: object) -> int:
         """Count the rows whose field has this value."""
         return len(self._index[name].get(value, ()))
+
+    def values(self, name: str) -> list[Any]:
+        """List the values that some row has."""
+        return list(self._index[name])
 
     def has(self, name: str, value: object) -> bool:
         """Tell whether any row has this value."""
@@ -142,8 +150,8 @@ class View:
             if event.kind == "completion" and not self.tables["thumb"].has("completion_id", event.id):
                 self.unrated[row["round"]][event.id] = None
         else:
-            superseded = self._latest.get(key)
-            self._latest[key] = event.id
+            superseded = self._latest.pop(key, None)
+            self._latest[key] = event.id  # at the end: the order is that of the latest judgements
             for subject in subjects(event.kind, row):
                 self._about.setdefault(subject, []).append(event.id)
             if superseded:
@@ -175,6 +183,16 @@ class View:
     def judgements(self, completion_id: str) -> list[str]:
         """List the ids of all judgements about a completion, those that no longer count too."""
         return self._about.get(completion_id, [])
+
+    def latest_judgements(self) -> list[str]:
+        """List each annotator's latest judgement on each subject, taken back or not, the newest first."""
+        return list(self._latest.values())[::-1]
+
+    def is_latest(self, id: str) -> bool:
+        """Tell whether a record is a judgement that no later one has replaced."""
+        entry = self.entries.get(id)
+        key = None if entry is None else judgement(entry.kind, entry.row)
+        return key is not None and self._latest[key] == id
 
     def is_current(self, id: str) -> bool:
         """Tell whether a record counts: it and its subjects not retracted, no later judgement over it."""

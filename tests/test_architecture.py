@@ -68,7 +68,14 @@ LAYERS = (
         "alignchat.arena",
         "alignchat.weights",
     ),
-    ("alignchat.rounds", "alignchat.batch", "alignchat.dataset", "alignchat.places", "alignchat.voices"),
+    (
+        "alignchat.rounds",
+        "alignchat.batch",
+        "alignchat.dataset",
+        "alignchat.places",
+        "alignchat.voices",
+        "alignchat.review",
+    ),
     (
         "alignchat.engine",
         "alignchat.draw",
@@ -85,7 +92,13 @@ LAYERS = (
     ),
     ("alignchat.gpu", "alignchat.presets", "alignchat.languages"),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
-    ("alignchat.errors", "alignchat.win_rates", "alignchat.agreement", "alignchat.starters"),
+    (
+        "alignchat.errors",
+        "alignchat.win_rates",
+        "alignchat.agreement",
+        "alignchat.starters",
+        "alignchat.coach",
+    ),
     ("feedback_store",),
 )
 

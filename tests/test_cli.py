@@ -140,6 +140,34 @@ def test_the_journal_is_verified_backed_up_compacted_and_restored(run: Run, tmp_
     assert (stats["up"], stats["down"]) == (2, 0)
 
 
+def test_what_was_said_is_listed_changed_taken_back_and_restored(run: Run) -> None:
+    rated(run, True, False)
+    chosen(run, "left")
+    assert run("feedback", "list")["total"] == 3
+    (bad,) = run("feedback", "list", "--verdict", "down", "--round", 0, "--text", "QUESTION 1")["judgements"]
+    changed = run(
+        "feedback", "change", bad["id"], "--verdict", "up", "--tags", "polite, short", "--comment", "x"
+    )
+    assert (changed["verdict"], changed["tags"], changed["comment"]) == ("up", ["polite", "short"], "x")
+    assert run("feedback", "list", "--tag", "polite")["total"] == 1
+    assert not run("feedback", "retract", bad["id"])["counts"]
+    assert run("feedback", "list", "--retracted")["judgements"][0]["id"] == bad["id"]
+    assert run("feedback", "list", "--counting", "--limit", 1)["total"] == 2
+    assert run("feedback", "restore", bad["id"])["counts"]
+    assert run("feedback", "stats")["up"] == 2
+    assert "is no day" in run("feedback", "list", "--since", "x", status=1)
+    assert "no judgement" in run("feedback", "retract", "x", status=1)
+
+
+def test_the_coach_says_what_is_missing_and_why(run: Run) -> None:
+    rated(run, True, True, False)
+    said = run("feedback", "coach")
+    assert (said["kto"]["ready"], said["dpo"]["ready"]) == (True, False)
+    balance = said["kto"]["advice"][0]
+    assert (balance["check"], balance["missing"]) == ("balance", 1)
+    assert "2402.01306" in balance["source"]
+
+
 def test_a_damaged_journal_fails_its_check_and_the_rest_is_still_there(run: Run, tmp_path: Path) -> None:
     rated(run, True, True)
     (journal,) = (tmp_path / "data" / "feedback").glob("*.jsonl")

@@ -395,7 +395,12 @@ def test_a_damaged_record_is_named_and_can_be_removed(models: Models, tmp_path: 
     (tmp_path / "data" / "models" / "minerva-350m" / "model.json").write_text("{}")
     with pytest.raises(ModelError, match=r"model\.json is damaged; run: .* models remove minerva-350m"):
         models.open("minerva-350m")
+    reports = {report.name: report for report in models.reports()}
+    assert reports["minerva-350m"].state == "damaged"
+    assert str(reports["minerva-350m"].path).endswith("model.json")
+    assert reports["starter"].state == "ready"
     models.remove("minerva-350m")
+    assert {report.name: report.state for report in models.reports()}["minerva-350m"] == "available"
     assert models.open(None).name == "starter"
 
 

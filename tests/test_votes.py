@@ -14,7 +14,9 @@ from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from alignchat.ui import votes
+from benchmarks import votes as load
 from feedback_store import FeedbackStore
+from tests.tiny_models import write_llama
 
 
 @pytest.fixture
@@ -132,3 +134,17 @@ def test_a_vote_that_the_disk_did_not_take_asks_to_be_sent_again(
     file.with_name("away").rename(file)
     assert counts(client, vote) == (1, 0)
     assert loop.feedback.stats()["up"] == 1
+
+
+def test_votes_are_not_refused_beside_streams(tmp_path: Path) -> None:
+    model = write_llama(tmp_path / "tiny.gguf", tied=False)
+    replies, folder = load.make_replies(tmp_path / "data"), tmp_path
+    with load.serving(tmp_path / "data", str(model)) as port:
+        figures, saved = load.measure(port, replies, folder, seconds=4, pause=0.2, streams=load.STREAMS)
+    print(
+        f"{figures.votes} votes, {figures.streamed} pieces; p50 {figures.p50:.0f}, p99 {figures.p99:.0f} ms"
+    )
+    assert figures.rejected == 0
+    assert figures.votes == len(saved) >= load.VOTERS
+    assert figures.streamed > 0
+    assert load.missing_on_disk(tmp_path / "data", saved) == set()

@@ -41,6 +41,40 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"Not saved: (.*)\. Mend that and restart.*": r"Non salvato: \1. Rimedia e riavvia; la lettura funziona.",
     r"(.*) was (?:moved or deleted|shortened|replaced).*, so this is not saved;.*": "Non salvato: qualcun "
     r"altro ha spostato, cancellato o cambiato \1; rimettilo al suo posto.",
+    r"There is no judgement (.*), or a later one is in its place\.": r"Non c'è il giudizio \1, o ce n'è uno "
+    "più recente al suo posto.",
+    r"(.*) is no day; write it as in (\S+)\.": r"\1 non è un giorno; scrivilo così: \2.",
+    r"(.*) is no verdict; there are (.*)\.": r"\1 non è un giudizio; ci sono \2.",
+    r"(.*) cannot be said of this; say one of (.*)\.": r"\1 qui non si può dire; scegli fra \2.",
+    r"A thumb has no .*": "Di un pollice si cambiano solo giudizio, motivi e commento.",
+    r"A choice has no .*": "Di una scelta si cambia solo il giudizio.",
+    r"An edit has no .*": "Di una riscrittura si cambia solo il testo.",
+    r"A rewritten reply cannot be empty; .*": "Una risposta riscritta non può essere vuota; ritira la "
+    "riscrittura.",
+    # The balance coach
+    r"KTO learns from good and bad replies, and there are (\d+) and (\d+): mark a good one\.": "KTO impara "
+    r"da risposte buone e cattive, e ora sono \1 e \2: segnane una buona.",
+    r"KTO learns from good and bad replies, and there are (\d+) and (\d+): mark a bad one\.": "KTO impara "
+    r"da risposte buone e cattive, e ora sono \1 e \2: segnane una cattiva.",
+    r"Good to bad is (\d+) to (\d+), within 1:1 and 4:3\.": r"Buone e cattive sono \1 a \2, fra 1:1 e 4:3.",
+    r"Good to bad is (\d+) to (\d+); .* (\d+) more bad would do; .* weighs (.*) times\.": "Buone e cattive "
+    r"sono \1 a \2; la misura giusta va da 1:1 a 4:3. Bastano altre \3 cattive; fino ad allora ogni cattiva "
+    r"pesa \4 volte.",
+    r"Good to bad is (\d+) to (\d+); .* (\d+) more good would do; .* weighs (.*) times\.": "Buone e cattive "
+    r"sono \1 a \2; la misura giusta va da 1:1 a 4:3. Bastano altre \3 buone; fino ad allora ogni buona pesa "
+    r"\4 volte.",
+    r"(\d+) more replies to judge: .* hold (\d+) or more\.": r"Altre \1 risposte da giudicare: KTO misura "
+    r"ciascuna contro le altre del suo gruppo, che dovrebbe averne almeno \2.",
+    r"(\d+) judged replies fill a batch of (\d+)\.": r"\1 risposte giudicate riempiono un gruppo di \2.",
+    r"DPO learns from pairs, and there are none: .*": "DPO impara da coppie, e non ce ne sono: scegli la "
+    "migliore di due risposte, o riscrivine una.",
+    r"(\d+) more pairs: the shortest round shows each of (\d+) (\d+) times, .*": r"Altre \1 coppie: il round "
+    r"più corto mostra ciascuna delle \2 per \3 volte, e DPO impara troppo alla lettera ciò che gli si dice "
+    "una volta e si mostra spesso.",
+    r"(\d+) pairs are enough for the shortest round\.": r"\1 coppie bastano per il round più corto.",
+    r"(\d+) more different prompts: .* from (\d+) on .*": r"Altre \1 domande diverse: la varietà insegna più "
+    r"del numero, e da \2 in su alcune si tengono da parte per misurare il round.",
+    r"(\d+) different prompts: .*": r"\1 domande diverse: alcune si tengono da parte per misurare il round.",
     # Models
     r"There is no network, and (.*) are to be fetched from the hub\.": "Non c'è rete, e servono "
     r"\1 dall'hub.",

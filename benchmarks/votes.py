@@ -1,0 +1,286 @@
+"""16 clients vote while 8 others stream replies from the same server: how long until a vote is durable.
+
+    python benchmarks/votes.py [--model NAME_OR_PATH] [--seconds N] [--pause S] [--json]
+
+The app runs as people run it, with its model; the same clients vote without anybody streaming, and the bare
+write + fdatasync of as many bytes is timed beside them. Each acknowledged vote is looked up on the disk.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+from uuid import uuid4
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from alignchat import config
+from alignchat.engine import ScriptedEngine
+from alignchat.loop import Loop
+from feedback_store import FeedbackStore
+
+ROOT = Path(__file__).parents[1]
+VOTERS, STREAMS, REPLIES = 16, 8, 200
+LIMIT_MS = 300
+QUESTION = "Tell a very long story about a ship."  # the reply is cut off at TOKENS
+TOKENS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the votes of one stretch of time took, in milliseconds, and what streamed meanwhile."""
+
+    votes: int
+    rejected: int
+    p50: float
+    p99: float
+    longest: float
+    disk_p99: float
+    streamed: int
+
+
+@dataclass(slots=True)
+class Clients:
+    """Everything that talks to one server until told to stop."""
+
+    port: int
+    replies: Sequence[str]
+    pause: float
+    stop: threading.Event = field(default_factory=threading.Event)
+    times: list[float] = field(default_factory=list)
+    saved: list[str] = field(default_factory=list)
+    rejected: int = 0
+    pieces: int = 0
+
+    def vote(self) -> None:
+        """Vote on one reply after another."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        while not self.stop.is_set():
+            vote = {"id": uuid4().hex, "completion_id": random.choice(self.replies)}
+            body = json.dumps(vote | {"up": random.random() < 0.5, "tags": ["helpful"]})
+            begun = time.perf_counter()
+            connection.request("POST", "/votes", body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            self.times.append((time.perf_counter() - begun) * 1e3)
+            if answer.status == 200:
+                self.saved.append(vote["id"])
+            else:
+                self.rejected += 1
+            time.sleep(random.uniform(0.5, 1.5) * self.pause)
+        connection.close()
+
+    def stream(self) -> None:
+        """Ask for one reply after another, as the page does, and read each as it grows."""
+        how = _sending(self.port)
+        while not self.stop.is_set():
+            session = uuid4().hex
+            _post(self.port, "/en/gradio_api/queue/join", how | {"session_hash": session})
+            for message in _events(self.port, session):
+                if self.stop.is_set():
+                    return
+                self.pieces += message["msg"] == "process_generating"
+                if message["msg"] == "process_completed":
+                    if not message["success"]:
+                        raise RuntimeError(f"a stream failed: {message}")
+                    break
+
+    def sync_bare(self, folder: Path) -> list[float]:
+        """Append and sync as many bytes as a vote has, ten times a second."""
+        handle, times = os.open(folder / "bare", os.O_CREAT | os.O_APPEND | os.O_WRONLY), []
+        while not self.stop.is_set():
+            begun = time.perf_counter()
+            os.write(handle, b"x" * 300)
+            os.fdatasync(handle)
+            times.append((time.perf_counter() - begun) * 1e3)
+            time.sleep(0.1)
+        os.close(handle)
+        return times
+
+
+def measure(
+    port: int, replies: Sequence[str], folder: Path, *, seconds: float, pause: float, streams: int
+) -> tuple[Figures, list[str]]:
+    """Let the clients go for some time; return the figures and the ids that were acknowledged."""
+    clients = Clients(port=port, replies=replies, pause=pause)
+    failures: list[BaseException] = []
+
+    def trying(act: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                act()
+            except BaseException as error:
+                failures.append(error)
+                clients.stop.set()
+
+        return run
+
+    streaming = [threading.Thread(target=trying(clients.stream), daemon=True) for _ in range(streams)]
+    voting = [threading.Thread(target=trying(clients.vote)) for _ in range(VOTERS)]
+    for thread in streaming:
+        thread.start()
+    while streams and not clients.pieces and not failures:
+        time.sleep(0.05)
+    clients.pieces = 0
+    for thread in voting:
+        thread.start()
+    threading.Timer(seconds, clients.stop.set).start()
+    disk = clients.sync_bare(folder)
+    for thread in voting:
+        thread.join()
+    if failures:
+        raise failures[0]
+    figures = Figures(
+        votes=len(clients.times),
+        rejected=clients.rejected,
+        p50=median(clients.times),
+        p99=quantiles(clients.times, n=100)[98],
+        longest=max(clients.times),
+        disk_p99=quantiles(disk, n=100)[98],
+        streamed=clients.pieces,
+    )
+    return figures, clients.saved
+
+
+def make_replies(data: Path) -> list[str]:
+    """Fill a data folder with replies to vote on."""
+    with Loop.open(config.load(data), lambda: ScriptedEngine(lambda *_: "A reply.")) as loop:
+        return [[*loop.reply(None, f"Question {i}")][-1].completion_id for i in range(REPLIES)]
+
+
+@contextmanager
+def serving(data: Path, model: str | None) -> Iterator[int]:
+    """Run the app, and give its port once its model has answered."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--data", str(data), "--port", str(port), "--no-browser"]
+    command += ["--model", model] if model else []
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "ALIGNCHAT_CHAT__MAX_TOKENS": str(TOKENS)}
+    )
+    try:
+        _wait(port, process)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def missing_on_disk(data: Path, saved: Sequence[str]) -> set[str]:
+    """Return which acknowledged votes a fresh look at the journal does not find."""
+    with FeedbackStore.open(data / "feedback") as store:
+        return set(saved) - {event.id for event in store.events()}
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError("the app ended before it served")
+        try:
+            _get(port, "/en/")
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the app did not serve within a minute")
+
+
+def _sending(port: int) -> dict[str, Any]:
+    """Read off the page what pressing Send posts, every other component as it stands at first."""
+    page = json.loads(_get(port, "/en/config"))
+    parts = {part["id"]: part["props"] for part in page["components"]}
+    (button,) = (i for i, props in parts.items() if props.get("elem_id") == "send")
+    (act,) = (d for d in page["dependencies"] if [button, "click"] in [list(t) for t in d["targets"]])
+    data = [
+        QUESTION if parts[i].get("elem_id") == "message" else parts[i].get("value") for i in act["inputs"]
+    ]
+    return {"data": data, "fn_index": act["id"], "trigger_id": button, "event_data": None}
+
+
+def _events(port: int, session: str) -> Iterator[dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("GET", f"/en/gradio_api/queue/data?session_hash={session}")
+    for line in connection.getresponse():
+        if line.startswith(b"data: "):
+            yield json.loads(line.removeprefix(b"data: "))
+    connection.close()
+
+
+def _get(port: int, path: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
+def _post(port: int, path: str, value: dict[str, Any]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", path, json.dumps(value), {"content-type": "application/json"})
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"{path} answered {answer.status}: {answer.read()[:200]!r}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model")
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two votes of one client")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("build"), help="where to write; must be a real disk"
+    )
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
+    try:
+        replies, found, saved = make_replies(folder / "data"), {}, []
+        with serving(folder / "data", options.model) as port:
+            for streams in (0, STREAMS):
+                figures, ids = measure(
+                    port, replies, folder, seconds=options.seconds, pause=options.pause, streams=streams
+                )
+                found[f"{streams} streaming"] = figures
+                saved += ids
+        missing = missing_on_disk(folder / "data", saved)
+    finally:
+        shutil.rmtree(folder)
+    busy = found[f"{STREAMS} streaming"]
+    holds = busy.rejected == 0 and busy.p99 <= LIMIT_MS and not missing
+    if options.json:
+        print(
+            json.dumps(
+                {name: asdict(f) for name, f in found.items()} | {"lost": len(missing), "holds": holds}
+            )
+        )
+        return 0 if holds else 1
+    for name, f in found.items():
+        print(
+            f"{VOTERS} voting, {name}: {f.votes} votes, {f.rejected} rejected, {f.streamed} pieces streamed"
+        )
+        print(
+            f"  p50 {f.p50:.1f}, p99 {f.p99:.1f}, longest {f.longest:.1f}; bare sync p99 {f.disk_p99:.1f} ms"
+        )
+    verdict = "holds" if holds else "MISSED"
+    print(f"{len(saved)} acknowledged, {len(missing)} lost; p99 <= {LIMIT_MS} ms {verdict}")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
