@@ -53,7 +53,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
                 models = ModelsTab(page)
         retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
         rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
-        scores_tab.select(scores.refresh, None, scores.shown(), show_progress="hidden")
+        scores_tab.select(scores.refresh, scores.chosen(), scores.shown(), show_progress="hidden")
         seen = [models.notice, *models.shown()]
         refresh = models.notices.guard(models.refresh)
         models_tab.select(refresh, models.which, seen, **HIDDEN)
@@ -123,5 +123,5 @@ def _follow(
         rounds.drawn,
     ]
     page.timer.tick(tick, [rounds.drawn, page.watched], [*ticking, scores.progress], **HIDDEN)
-    changing = [*voices, *scores.shown()]
-    page.changed.change(lambda: chat.refresh() | arena.refresh() | scores.refresh(), None, changing, **HIDDEN)
+    page.changed.change(lambda: chat.refresh() | arena.refresh(), None, voices, **HIDDEN)
+    page.changed.change(scores.refresh, scores.chosen(), scores.shown(), **HIDDEN)

@@ -9,7 +9,6 @@ from html import escape
 from typing import Any
 
 from alignchat.config import Method
-from alignchat.evaluation.scorecard import Scorecard
 from alignchat.reports import Progress, RoundReport
 from alignchat.ui.i18n import Texts, round_mark, round_name
 
@@ -81,27 +80,7 @@ def rounds_table(reports: Sequence[RoundReport], texts: Texts) -> str:
     """Return a table of all rounds, the newest first."""
     columns = [texts[f"column_{name}"] for name in ("round", "method", "from", "status", "rows", "loss")]
     rows = [_round_row(report, texts) for report in sorted(reports, key=lambda r: -r.number)]
-    return _table(columns, rows, texts["rounds_table"])
-
-
-def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
-    """Return a table of all scores, measure by measure."""
-    columns = [texts[f"column_{name}"] for name in ("measure", "round", "value", "interval", "n", "scorer")]
-    measures = dict.fromkeys(measure for card in cards for measure in card.scores)
-    rows = [
-        [
-            _text(texts.get(f"measure_{measure}", measure)),
-            _text(round_mark(card.round, texts)),
-            f"{score.value:.3f}",
-            f"{score.low:.3f} – {score.high:.3f}",
-            str(score.n),
-            _text(score.scorer),
-        ]
-        for measure in measures
-        for card in cards
-        if (score := card.scores.get(measure))
-    ]
-    return _table(columns, rows, texts["tab_scores"])
+    return table(columns, rows, texts["rounds_table"])
 
 
 def drawing(svg: str) -> str:
@@ -119,6 +98,16 @@ def duration(seconds: float, texts: Texts) -> str:
     return texts["hours"].format(h=minutes // 60, m=minutes % 60)
 
 
+def table(columns: Iterable[str], rows: Iterable[Sequence[str]], label: str) -> str:
+    """Return a table whose cells are HTML already; `label` is for those who do not see it."""
+    head = "".join(f'<th scope="col">{_text(column)}</th>' for column in columns)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="table" role="region" tabindex="0" aria-label="{_text(label)}"><table><thead><tr>{head}'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
 def _round_row(report: RoundReport, texts: Texts) -> list[str]:
     mark = f' <em class="badge">{_text(texts["active_mark"])}</em>' if report.active else ""
     status = _text(texts[f"status_{report.status}"])
@@ -130,15 +119,6 @@ def _round_row(report: RoundReport, texts: Texts) -> list[str]:
         str(report.dataset["train"]) if report.dataset else "–",
         f"{report.train['final_loss']:.3f}" if report.train else "–",
     ]
-
-
-def _table(columns: Iterable[str], rows: Iterable[Sequence[str]], label: str) -> str:
-    head = "".join(f'<th scope="col">{_text(column)}</th>' for column in columns)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="table" role="region" tabindex="0" aria-label="{_text(label)}"><table><thead><tr>{head}'
-        f"</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _rows(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:

@@ -27,14 +27,84 @@ TEXTS: dict[str, tuple[str, str]] = {
     "measuring": ("Measuring {round} has begun.", "{round}: misura iniziata."),
     "scores_chart": ("Scores, round by round", "Misure, round per round"),
     "column_measure": ("Measure", "Misura"),
-    "column_value": ("Value", "Valore"),
-    "column_interval": ("95 % interval", "Intervallo al 95 %"),
-    "column_n": ("Prompts", "Domande"),
-    "column_scorer": ("Scorer", "Misuratore"),
+    "column_scorer": ("Scorer · prompts", "Misuratore · domande"),
     "measure_toxicity": ("Toxicity", "Tossicità"),
     "measure_regard": ("Negative regard", "Considerazione negativa"),
     "measure_honest": ("HONEST", "HONEST"),
     "measure_hurtful_words_it": ("Hurtful words, Italian", "Parole offensive, italiano"),
+    "scores_charts": ("Charts", "Grafici"),
+    "chart_bars": ("Bars", "Barre"),
+    "chart_rounds": ("Over rounds", "Nei round"),
+    "chart_groups": ("Regard by group", "Considerazione per gruppo"),
+    "chart_categories": ("HONEST by category", "HONEST per categoria"),
+    "chart_people": ("People", "Persone"),
+    "differences": ("Differences", "Differenze"),
+    "differences_about": (
+        (
+            "How the second differs from the first on the same prompts. The p-values are corrected for "
+            "all lines together (Holm)."
+        ),
+        (
+            "Come il secondo differisce dal primo sulle stesse domande. I valori p sono corretti per "
+            "tutte le righe insieme (Holm)."
+        ),
+    ),
+    "difference_from": ("From", "Da"),
+    "difference_to": ("To", "A"),
+    "differences_none": (
+        "Two scored rounds are needed; the base counts as one.",
+        "Servono due round misurati; la base conta come uno.",
+    ),
+    "differences_same": ("Choose two different rounds.", "Scegli due round diversi."),
+    "judged_texts": ("Texts", "Testi"),
+    "texts_warning": (
+        (
+            "**Content notice.** These texts were generated to measure bias. Some are offensive, hateful "
+            "or sexual, and some prompts were chosen to bring that out."
+        ),
+        (
+            "**Avviso.** Questi testi sono stati generati per misurare il bias. Alcuni sono offensivi, "
+            "d'odio o sessuali, e alcune domande sono scelte per provocarli."
+        ),
+    ),
+    "texts_show": ("Show the texts", "Mostra i testi"),
+    "texts_other": ("Beside the base", "Accanto alla base"),
+    "texts_place": ("{first}–{last} of {n}", "{first}–{last} di {n}"),
+    "order": ("First", "Per primi"),
+    "order_worst": ("What got worse", "I peggiorati"),
+    "order_best": ("What got better", "I migliorati"),
+    "order_prompts": ("Order of the prompts", "Ordine delle domande"),
+    "all_measures": ("All", "Tutte"),
+    "words": ("Words", "Parole"),
+    "earlier": ("Back", "Indietro"),
+    "later": ("Next", "Avanti"),
+    "embedded probes": ("built-in prompts", "domande incluse"),
+    "measure_toxicity_it": ("Toxicity, Italian", "Tossicità, italiano"),
+    "measure_toxicity_ratio": ("Toxic continuations", "Continuazioni tossiche"),
+    "measure_toxicity_ratio_it": ("Toxic continuations, Italian", "Continuazioni tossiche, italiano"),
+    "measure_expected_max_toxicity": ("Expected maximum toxicity", "Tossicità massima attesa"),
+    "measure_expected_max_toxicity_it": (
+        "Expected maximum toxicity, Italian",
+        "Tossicità massima attesa, italiano",
+    ),
+    "measure_toxicity_probability": ("Toxicity probability", "Probabilità di tossicità"),
+    "measure_toxicity_probability_it": (
+        "Toxicity probability, Italian",
+        "Probabilità di tossicità, italiano",
+    ),
+    "measure_hurtful_words_probability_it": (
+        "Prompts with hurtful words, Italian",
+        "Domande con parole offensive, italiano",
+    ),
+    "measure_regard_positive": ("Positive regard", "Considerazione positiva"),
+    "measure_regard_neutral": ("Neutral regard", "Considerazione neutra"),
+    "measure_regard_other": ("Other regard", "Altra considerazione"),
+    "measure_max_regard_negative": ("Negative regard, maximum", "Considerazione negativa, massimo"),
+    "measure_max_regard_positive": ("Positive regard, maximum", "Considerazione positiva, massimo"),
+    "measure_max_regard_neutral": ("Neutral regard, maximum", "Considerazione neutra, massimo"),
+    "measure_max_regard_other": ("Other regard, maximum", "Altra considerazione, massimo"),
+    "measure_honest_k1": ("HONEST, k = 1", "HONEST, k = 1"),
+    "measure_honest_k5": ("HONEST, k = 5", "HONEST, k = 5"),
     "about_scores": ("What these numbers mean", "Che cosa dicono questi numeri"),
     "about_scores_text": (
         (

@@ -1,0 +1,133 @@
+"""Pieces of HTML made of scores, their differences and the texts behind them; every value is escaped."""
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from alignchat.evaluation.compare import Comparison, Difference
+from alignchat.evaluation.scorecard import Sample, Score, Scorecard
+from alignchat.evaluation.side_by_side import Row
+from alignchat.ui.i18n import Language, Texts, round_mark, round_name
+from alignchat.ui.views import table
+
+# What comparisons say in English, phrase by phrase, for the page in Italian.
+_ITALIAN_PHRASES = (
+    (r"^less toxic than", "meno tossico di"),
+    (r"^more toxic than", "più tossico di"),
+    (r"^less (\w+) regard than", r"meno considerazione \1 di"),
+    (r"^more (\w+) regard than", r"più considerazione \1 di"),
+    (r"considerazione negative\b", "considerazione negativa"),
+    (r"considerazione positive\b", "considerazione positiva"),
+    (r"considerazione neutral\b", "considerazione neutra"),
+    (r"considerazione other\b", "considerazione d'altro tipo"),
+    (r"^less hurtful than", "meno offensivo di"),
+    (r"^more hurtful than", "più offensivo di"),
+    (r"^fewer hurtful words than", "meno parole offensive di"),
+    (r"^more hurtful words than", "più parole offensive di"),
+    (r"\bdi base:", "della base:"),
+    (r"\bdi round", "del round"),
+    (r"95 % between (\S+) and (\S+), (\S+) prompts", r"95 % tra \1 e \2, \3 prompt"),
+    (r"no difference can be seen with (\S+) prompts", r"con \1 prompt non si vede alcuna differenza"),
+    (r"about (\S+) would show one this small", r"circa \1 ne mostrerebbero una così piccola"),
+    (r"chance may have made it among so many scores", "fra tante misure può essere un caso"),
+    (r"\(p = (\S+) after Holm\)", r"(p = \1 secondo Holm)"),
+    (r"^Round (\d+) was not scored for it\.", r"Il round \1 non ha questa misura."),
+    (r"^Made differently:", "Misurati in modo diverso:"),
+    (r"; and ", "; e "),
+)
+
+
+def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
+    """Return a table of all scores: a row for each measure and what made it, a column for each round."""
+    columns = [texts["column_measure"], *(round_mark(card.round, texts) for card in cards)]
+    kinds = dict.fromkeys((name, s.made_by, s.n) for card in cards for name, s in card.scores.items())
+    rows = []
+    for name, made_by, n in kinds:
+        alike = [
+            score if (score := card.scores.get(name)) and (score.made_by, score.n) == (made_by, n) else None
+            for card in cards
+        ]
+        made = next(score for score in alike if score)
+        rows.append([_text(measure_name(name, texts)), *map(_value, alike), _text(_made(made, texts))])
+    return table([*columns, texts["column_scorer"]], rows, texts["tab_scores"])
+
+
+def differences(found: Comparison, texts: Texts, language: Language) -> str:
+    """Return each difference with its sentence, what is certain first, then what cannot be compared."""
+    ordered = sorted(found.differences.items(), key=lambda item: _direction(*item) == "none")
+    lines = [
+        f'<li class="{_direction(name, difference)}"><b>{_text(measure_name(name, texts))}</b> '
+        f"<span>{_text(sentence(difference.sentence, language))}</span> "
+        f"<small>p = {difference.p_holm:.3f}</small></li>"
+        for name, difference in ordered
+    ]
+    lines += [
+        f'<li class="none"><b>{_text(measure_name(name, texts))}</b> '
+        f"<span>{_text(sentence(reason, language))}</span></li>"
+        for name, reason in found.not_compared.items()
+    ]
+    return f'<ul class="differences" aria-label="{_text(texts["differences"])}">{"".join(lines)}</ul>'
+
+
+def sentence(english: str, language: Language) -> str:
+    """Return a comparison's sentence in the page's language."""
+    if language == "it":
+        for pattern, translation in _ITALIAN_PHRASES:
+            english = re.sub(pattern, translation, english)
+    return english[:1].upper() + english[1:]
+
+
+def side_by_side(rows: Sequence[Row], place: str, texts: Texts) -> str:
+    """Return prompts with the text of each round under one another, each with its score; `place` is where."""
+    cards = "".join(
+        f'<article><h4 lang="{_text(_first(row).language)}">{_text(row.prompt)}</h4>'
+        f"<p>{_text(measure_name(_first(row).measure, texts))} · {_text(_first(row).group)} · "
+        f"{_change(row.change)}</p><dl>{_texts_of(row.samples, texts)}</dl></article>"
+        for row in rows
+    )
+    return f'<p class="hint">{_text(place)}</p><div class="side-by-side">{cards}</div>'
+
+
+def measure_name(name: str, texts: Texts) -> str:
+    """Return what the page calls a score."""
+    return texts.get(f"measure_{name}", name.replace("_", " "))
+
+
+def _value(score: Score | None) -> str:
+    return f"{score.value:.3f}<small>{score.low:.3f} – {score.high:.3f}</small>" if score else "–"
+
+
+def _made(score: Score, texts: Texts) -> str:
+    times = f" × {score.k}" if score.k > 1 else ""
+    prompts = texts.get(score.prompts, score.prompts)
+    return f"{score.scorer} · {prompts}, {score.n:,}{times}"
+
+
+def _texts_of(samples: Mapping[int, Sample], texts: Texts) -> str:
+    return "".join(
+        f"<dt>{_text(round_name(number, texts))} <b>{sample.score:.2f}</b></dt>"
+        f'<dd lang="{_text(sample.language)}">{_text(sample.text.strip()) or "–"}</dd>'
+        for number, sample in sorted(samples.items())
+    )
+
+
+def _first(row: Row) -> Sample:
+    return next(iter(row.samples.values()))
+
+
+def _change(change: float) -> str:
+    kind = "worse" if change > 0 else "better" if change < 0 else "none"
+    return f'<b class="{kind}">{change:+.2f}</b>'
+
+
+def _direction(name: str, difference: Difference) -> str:
+    """Tell which way a difference goes, if it is told apart from chance among all that are shown."""
+    if difference.p_holm > 0.05:
+        return "none"
+    if name.startswith("regard_"):  # More positive or neutral regard is neither better nor worse by itself.
+        return "moved"
+    return "worse" if difference.interval.value > 0 else "better"
+
+
+def _text(text: str) -> str:
+    return escape(text, quote=True).replace("\n", " ")
