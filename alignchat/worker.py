@@ -167,7 +167,7 @@ class Worker:
 
     def _train(self) -> None:
         from alignchat.training import checkpoints
-        from alignchat.training.trainer import train
+        from alignchat.training.trainer import REFERENCES, train
 
         self._progress("loading the model", 0, 0)
         rows = dataset.load(self.folder)
@@ -183,6 +183,7 @@ class Worker:
                 parent_adapter=self.rounds.folder(parent) / ADAPTER_FOLDER if parent else None,
                 on_step=lambda step: self._step(log.write, log.flush, step),
                 should_stop=self._should_stop,
+                references=self.data / CACHE_FOLDER / REFERENCES,
             )
         write_json(self.folder / TRAIN_FILE, asdict(summary))
         shutil.rmtree(self.folder / checkpoints.FOLDER, ignore_errors=True)

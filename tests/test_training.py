@@ -136,8 +136,8 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(tmp_path: Path) -> No
 
 def test_a_run_killed_after_its_last_step_only_publishes(tiny: Model, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):  # The stop comes in the evaluation's reference pass.
-        run(tiny, tmp_path, test_rows=pairs(3), should_stop=stop_at(3 + 5))
-    summary, steps = run(tiny, tmp_path, test_rows=pairs(3))
+        run(tiny, tmp_path, test_rows=pairs(13)[10:], should_stop=stop_at(3 + 5))
+    summary, steps = run(tiny, tmp_path, test_rows=pairs(13)[10:])
     assert steps == []
     assert [measured.n for measured in summary.report.table] == [3, 3]
     assert weights_of(tmp_path) == weights_of(trained)

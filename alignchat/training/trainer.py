@@ -1,10 +1,10 @@
 """Trains one round's adapter: rows in, a PEFT folder and a summary out.
 
 Knows TRL and PEFT; knows no feedback store, no llama.cpp and no screen. Policy and reference go through
-the same batches in the same precision, so that the first DPO loss is ln 2 to the last bit: in bf16 the
-width of a batch alone moves a log-probability.
+the same code in the same precision, so that the first DPO loss is ln 2 to the last bit.
 """
 
+import hashlib
 import resource
 import sys
 from dataclasses import dataclass
@@ -27,12 +27,14 @@ from alignchat.training import checkpoints, plan
 from alignchat.training.load import load_model, load_tokenizer, quiet_libraries, resolve_precision
 from alignchat.training.methods import PreparedDPO, PreparedKTO
 from alignchat.training.prepare import Prepared, Rows, check_rows, prepare
+from alignchat.training.reference import References
 from alignchat.training.reference_free import CPOConfig, ORPOConfig, PreparedCPO, PreparedORPO
 from alignchat.training.report import Report, measure
 from alignchat.training.rows import RowTokenizer
 from alignchat.training.run import OnStep, Run, ShouldStop
 
 ADAPTER = "adapter"
+REFERENCES = "references.sqlite"
 _TARGETS: dict[str, str | list[str]] = {
     "all": "all-linear",
     "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],
@@ -81,6 +83,7 @@ def train(
     parent_adapter: Path | None,
     on_step: OnStep,
     should_stop: ShouldStop,
+    references: Path | None = None,
 ) -> TrainSummary:
     """Train a LoRA adapter on `rows` and publish it as `folder`/adapter.
 
@@ -88,7 +91,8 @@ def train(
     it, training goes on from the parent's weights, and the reference is the parent, not the base.
 
     Called again on the same folder with the same arguments, it goes on from the newest checkpoint and
-    gives the same adapter, bit for bit. `should_stop` is asked at each step.
+    gives the same adapter, bit for bit. `should_stop` is asked at each step. The file `references` keeps the
+    reference log-probabilities for other rounds; without it they are kept in `folder`.
 
     Raise DataError if the rows cannot be trained on, SettingsError if a setting cannot hold for them,
     and Cancelled when stopped, with a checkpoint kept.
@@ -101,7 +105,12 @@ def train(
     run = Run(folder / checkpoints.FOLDER, prepared, on_step, should_stop)
     network = _network(model, settings, parent_adapter)
     run.start_clock()
-    trainer = _trainer(method, prepared, settings, run, tokenizer, network)
+    held = (
+        {}
+        if method in REFERENCE_FREE
+        else _reference(model, settings, parent_adapter, references or folder / REFERENCES)
+    )
+    trainer = _trainer(method, prepared, settings, run, tokenizer, network, held)
     trainer.train(resume_from_checkpoint=run.resumed_from)
     if run.stopped:
         raise Cancelled(f"Stopped as asked after step {run.step} of {prepared.steps}; resume goes on there.")
@@ -149,6 +158,25 @@ def _check_parent(folder: Path, settings: TrainingSettings) -> None:
             )
 
 
+def _reference(
+    model: Model, settings: TrainingSettings, parent_adapter: Path | None, file: Path
+) -> dict[str, Any]:
+    """Return what the round is held to, and by what names its log-probabilities are kept."""
+    base = f"{model.sha256} {settings.weights} {resolve_precision(settings.precision)}"
+    start = f"{base} {_adapter_sha256(parent_adapter)}" if parent_adapter else base
+    return {
+        "held_to_base": settings.reference == "base",
+        "references": References(file),
+        "base": base,
+        "start": start,
+    }
+
+
+def _adapter_sha256(folder: Path) -> str:
+    files = (folder / "adapter_model.safetensors", folder / "adapter_config.json")
+    return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+
+
 def _trainer(
     method: Method,
     prepared: Prepared,
@@ -156,12 +184,12 @@ def _trainer(
     run: Run,
     tokenizer: PreTrainedTokenizerBase,
     network: tuple[Any, LoraConfig | None],
+    held: dict[str, Any],
 ) -> Any:
     kind, arguments = _KINDS[method]
-    held_to_base = {} if method in REFERENCE_FREE else {"held_to_base": settings.reference == "base"}
     trainer = kind(
         should_stop=run.should_stop,
-        **held_to_base,
+        **held,
         model=network[0],
         peft_config=network[1],
         processing_class=tokenizer,
@@ -183,12 +211,9 @@ def _trainer(
 def _method_arguments(method: Method, prepared: Prepared, settings: TrainingSettings) -> dict[str, Any]:
     if method in REFERENCE_FREE:
         return {}
-    # Each pass takes the same batches, so one reference pass serves them all.
-    held = {"precompute_ref_log_probs": True}
     if method == "dpo":
-        return {**held, "loss_type": [settings.dpo_loss], "label_smoothing": settings.label_smoothing}
+        return {"loss_type": [settings.dpo_loss], "label_smoothing": settings.label_smoothing}
     return {
-        **held,
         "loss_type": settings.kto_loss,
         "desirable_weight": prepared.desirable_weight,
         "undesirable_weight": prepared.undesirable_weight,
