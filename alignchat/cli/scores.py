@@ -9,7 +9,7 @@ from alignchat.cli.rounds import waited
 from alignchat.errors import RoundError
 from alignchat.loop import Loop
 
-MEASURES = ("toxicity", "regard", "honest")
+MEASURES = ("toxicity", "regard", "honest", "memorization", "cost")
 SCORERS = ("toxicity", "italian", "regard")
 
 
