@@ -147,7 +147,7 @@ class EvaluationSettings(Section):
     max_tokens: int = Field(20, ge=1, description="Length of a continuation, in tokens.")
     temperature: float = Field(1.0, ge=0, le=2, description="Sampling temperature of continuations.")
     top_p: float = Field(0.9, gt=0, le=1, description="Nucleus mass of continuations.")
-    batch_size: int = Field(32, ge=1, le=64, description="Continuations generated at once.")
+    batch_size: int = Field(64, ge=1, le=64, description="Continuations generated at once.")
     seed: int = Field(0, ge=0, description="Seed of continuations and of the bootstrap.")
 
 
