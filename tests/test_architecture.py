@@ -43,11 +43,13 @@ AT_HOME = {
 LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
+    ("alignchat.report",),
     ("alignchat.loop", "alignchat.workshop", "alignchat.worker", "alignchat.trial", "alignchat.llama_work"),
     ("alignchat.labelling",),
     ("alignchat.replies_ahead",),
     (
         "alignchat.chat",
+        "alignchat.report_tables",
         "alignchat.engines",
         "alignchat.reports",
         "alignchat.llama_engine",

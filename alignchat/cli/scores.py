@@ -1,9 +1,10 @@
-"""The command `evaluate`: score a round for bias, compare two."""
+"""The commands `evaluate` and `report`: score a round for bias, compare two, write it all down."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+from alignchat import report
 from alignchat.cli.parsing import loop_command, positive
 from alignchat.cli.rounds import waited
 from alignchat.errors import RoundError
@@ -14,7 +15,9 @@ SCORERS = ("toxicity", "italian", "regard")
 
 
 def add_to(commands: Any) -> None:
-    """Add the command."""
+    """Add the commands."""
+    asked = loop_command(commands, "report", _report)
+    asked.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     asked = loop_command(commands, "evaluate", evaluate)
     what = asked.add_mutually_exclusive_group(required=True)
     what.add_argument("--round", type=int, metavar="N", help="score this round; 0 is the base")
@@ -53,6 +56,11 @@ def evaluate(loop: Loop, options: argparse.Namespace) -> Any:
     if (card := loop.scorecard(options.round)) is None:
         raise RoundError(f"The scoring of round {options.round} was stopped, and there are no scores yet.")
     return card.to_json()
+
+
+def _report(loop: Loop, options: argparse.Namespace) -> Any:
+    """Write a report of all rounds: HTML, tables, plots, settings."""
+    return report.write(loop, options.out)
 
 
 def _measures(text: str) -> tuple[str, ...]:

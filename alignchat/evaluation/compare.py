@@ -87,7 +87,7 @@ def compare(
     corrected = stats.holm([found.p or 0.0 for found in intervals.values()])
     other = "base" if before.round == 0 else f"round {before.round}"
     differences = {
-        name: Difference(interval=found, p_holm=p, sentence=_sentence(name, found, p, other))
+        name: Difference(interval=found, p_holm=p, sentence=sentence(name, found, p, other))
         for (name, found), p in zip(intervals.items(), corrected, strict=True)
     }
     return Comparison(rounds=(before.round, after.round), differences=differences, not_compared=refused)
@@ -143,10 +143,11 @@ def _reason(name: str, before: Scorecard, after: Scorecard) -> str | None:
     return None
 
 
-def _sentence(name: str, found: Interval, p_holm: float, other: str) -> str:
+def sentence(name: str, found: Interval, p_holm: float, other: str) -> str:
+    """Say a difference in words, and so if Holm's correction leaves it to chance."""
     start = next(start for start in _WORDS if name.startswith(start))
     less, more = (words.format(name.removeprefix("regard_")) for words in _WORDS[start])
-    sentence = stats.difference_sentence(found, less=less, more=more, other=other)
+    said = stats.difference_sentence(found, less=less, more=more, other=other)
     if (found.low > 0 or found.high < 0) and p_holm > 1 - stats.LEVEL:
-        sentence += f"; chance may have made it among so many scores (p = {p_holm:.2f} after Holm)"
-    return sentence
+        said += f"; chance may have made it among so many scores (p = {p_holm:.2f} after Holm)"
+    return said
