@@ -111,6 +111,26 @@ def _folder_or_name(scorer: str) -> str:
 ScorerName = Annotated[str, AfterValidator(_folder_or_name)]
 
 
+class DatasetSettings(Section):
+    """How feedback becomes rows."""
+
+    label_choices: bool = Field(
+        False, description="KTO: a choice also gives a desirable and an undesirable reply."
+    )
+    pair_thumbs: bool = Field(
+        False, description="DPO: replies thumbed up are chosen over those thumbed down for the same prompt."
+    )
+    near_duplicates: float | None = Field(
+        0.8,
+        ge=0.5,
+        le=1,
+        description="Similarity (Jaccard, 0 to 1) from which texts count as the same; none: only equal ones.",
+    )
+    annotator_share: float = Field(
+        1.0, gt=0, le=1, description="Most of one's own feedback that may come from one person."
+    )
+
+
 class EvaluationSettings(Section):
     """How bias is measured after a round."""
 
@@ -185,6 +205,7 @@ class Settings(BaseSettings):
         None, description="A model's name, or the path of a GGUF file; none: the one chosen as default."
     )
     chat: ChatSettings = ChatSettings()
+    dataset: DatasetSettings = DatasetSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     server: ServerSettings = ServerSettings()
@@ -247,6 +268,18 @@ def child_environment() -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": "8589934592",
         "MALLOC_TRIM_THRESHOLD_": "17179869184",
         "MALLOC_TOP_PAD_": "268435456",
+    }
+
+
+def online_child_environment() -> dict[str, str]:
+    """Return the environment of a process that gets rows from the hub, quietly."""
+    return {
+        **os.environ,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+        "USE_TORCH": "0",  # datasets would import it, for nothing
     }
 
 

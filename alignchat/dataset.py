@@ -1,59 +1,51 @@
-"""Feedback to the frozen rows of one round: paired for DPO, unpaired for KTO. Knows no model.
+"""The frozen rows of one round: paired for DPO and its kin, unpaired for KTO. Knows no model and no hub.
 
-A signal is what a person said, never what may be inferred: a reply that was not chosen is rejected
-in its pair, not thumbed down; a reply asked for again is not judged at all.
+Own feedback and preference sets go in; what is twice there, nearly twice there or too long goes out and
+is counted; every prompt gets a side, training or testing, that it keeps. The same input gives the same rows.
 """
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alignchat.config import UNPAIRED, Method
+import numpy as np
+
+from alignchat import balance, judgements, manifest, similar, split
+from alignchat.config import UNPAIRED, DatasetSettings, Method
 from alignchat.errors import DataError
 from alignchat.files import read_json, write_bytes, write_json
-from feedback_store import Completion, FeedbackStore, Message
+from alignchat.judgements import Counts, Judgement
+from alignchat.preferences import PairedRow, Row, Source, UnpairedRow, decode, encode, replies, row_key
+from alignchat.split import Side
+from feedback_store import FeedbackStore, Message
 
-# With fewer prompts than this a held-out part says nothing, and its rows are missed in training.
-HOLD_OUT_FROM = 20
+__all__ = ["Dataset", "PairedRow", "Row", "Rules", "Source", "UnpairedRow"]
+
 ROWS_FILE = "dataset.jsonl"
 MANIFEST_FILE = "dataset.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedRow:
-    """A prompt with the completion a person chose and the one they rejected."""
-
-    prompt: tuple[Message, ...]
-    chosen: str
-    rejected: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnpairedRow:
-    """A prompt and a completion that is desirable (label) or undesirable."""
-
-    prompt: tuple[Message, ...]
-    completion: str
-    label: bool
-    source: str
-
-
-Row = PairedRow | UnpairedRow
+COUNTED = ("method", "train", "test", "desirable", "undesirable", "prompts", "removed", "sha256")
+# From rows to the tokens of prompt and replies, as the model will read them.
+Measure = Callable[[Sequence[Row]], Sequence[Sequence[int]]]
+# From texts to codes of their languages.
+NameLanguages = Callable[[Sequence[str]], Sequence[str]]
+# How many of the rows left out for one reason are kept to be looked at.
+SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """The rows of one round; no prompt is on both sides."""
+    """The rows of one round; no prompt is on both sides. `facts` is what else the manifest says of them."""
 
     method: Method
     train: tuple[Row, ...]
     test: tuple[Row, ...]
     removed: Mapping[str, int]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, Sequence[Row]] = field(default_factory=dict, compare=False)
 
     @property
     def sha256(self) -> str:
@@ -61,48 +53,69 @@ class Dataset:
         return hashlib.sha256(_encode(self)).hexdigest()
 
     def manifest(self) -> dict[str, Any]:
-        """Return counts by side, label and source, what was left out and why, and the SHA-256."""
+        """Return counts by side and label, sources, what was left out and why, lengths, and the SHA-256."""
         rows = self.train + self.test
         return {
             "method": self.method,
             "train": len(self.train),
             "test": len(self.test),
-            "desirable": sum(_count(row, True) for row in rows),
-            "undesirable": sum(_count(row, False) for row in rows),
+            "desirable": sum(manifest.counts(row, True) for row in rows),
+            "undesirable": sum(manifest.counts(row, False) for row in rows),
             "prompts": len({row.prompt for row in rows}),
-            "sources": dict(sorted(Counter(row.source for row in rows).items())),
             "removed": dict(sorted(self.removed.items())),
+            **self.facts,
             "sha256": self.sha256,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How rows are made of judgements: the settings, and what measures a row as the model reads it."""
+
+    settings: DatasetSettings
+    test_share: float
+    max_length: int
+    measure: Measure
+    name_languages: NameLanguages
 
 
 def build(
     feedback: FeedbackStore,
     method: Method,
+    rules: Rules,
     *,
-    test_share: float,
-    trained: Collection[tuple[Message, ...]] = (),
+    sources: Sequence[Source] = (),
+    earlier: Mapping[str, Side] | None = None,
 ) -> Dataset:
-    """Turn the current feedback into the rows of one round.
+    """Turn the current feedback, and preference sets beside it, into the rows of one round.
 
-    A prompt is held out by a hash of its text, so it stays on its side in later rounds; prompts in
-    `trained` (those of earlier rounds' training rows) are never held out.
+    `earlier` are the sides that normalised prompts had in earlier rounds; they keep them.
     """
-    completions = {c.id: c for c in feedback.completions(visible_only=True)}
-    removed: Counter[str] = Counter()
-    rows = (
-        _unpaired(feedback, completions, removed)
-        if method in UNPAIRED
-        else _paired(feedback, completions, removed)
-    )
-    unique = sorted(set(rows), key=_row_key)
-    removed["duplicate"] += len(rows) - len(unique)
-    held_out = _held_out({row.prompt for row in unique}, test_share) - set(trained)
+    counts, left_out = Counts(), _LeftOut()
+    for source in sources:
+        counts.removed.update(source.removed)
+    own, annotators = _own(feedback, method, rules.settings, counts, left_out)
+    mixed = _mixed(sources, {(said.prompt, said.texts) for said in own}, counts)
+    weights = {source.name: source.weight for source in sources}
+    rows = _ordered(own, {}) + _ordered(mixed, weights)
+    rows, lengths = _short_enough(rows, rules, left_out)
+    rows, sides = _split(rows, earlier or {}, rules, left_out)
+    counts.removed.update(left_out.counts())
+    train, test = (tuple(row for row in rows if sides[row] == side) for side in ("train", "test"))
     return Dataset(
         method=method,
-        train=tuple(row for row in unique if row.prompt not in held_out),
-        test=tuple(row for row in unique if row.prompt in held_out),
-        removed={reason: n for reason, n in removed.items() if n},
+        train=train,
+        test=test,
+        removed={reason: n for reason, n in sorted(counts.removed.items()) if n},
+        facts={
+            "conflicts": {kind: n for kind, n in sorted(counts.conflicts.items()) if n},
+            "sources": manifest.sources(sources, train, test),
+            "annotators": annotators,
+            "kto_weights": manifest.kto_weights(in_a_pass(train)) if method in UNPAIRED else None,
+            "tokens": manifest.tokens(rows, [lengths[row] for row in rows], rules.max_length),
+            "languages": manifest.languages(rows, rules.name_languages),
+        },
+        left_out=left_out.rows,
     )
 
 
@@ -116,7 +129,7 @@ def require_trainable(dataset: Dataset) -> None:
                 "compare two replies and choose the better one first." + left_out
             )
         return
-    up = sum(_count(row, True) for row in dataset.train)
+    up = sum(manifest.counts(row, True) for row in dataset.train)
     down = len(dataset.train) - up
     if not up or not down:
         missing = "liked" if not up else "disliked"
@@ -126,141 +139,173 @@ def require_trainable(dataset: Dataset) -> None:
         )
 
 
+def in_a_pass(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of one pass of training: each as often as its weight says, the lightest once."""
+    counts = balance.repeats([row.weight for row in rows])
+    return [row for row, count in zip(rows, counts, strict=True) for _ in range(count)]
+
+
 def save(dataset: Dataset, folder: Path) -> None:
     """Write the rows and, last, the manifest into a round's folder."""
     write_bytes(folder / ROWS_FILE, _encode(dataset))
     write_json(folder / MANIFEST_FILE, dataset.manifest())
 
 
-def load(folder: Path) -> Dataset:
-    """Read back what `save` wrote; raise DataError if the rows are not those of the manifest."""
-    manifest = read_json(folder / MANIFEST_FILE)
-    sides: dict[str, list[Row]] = {"train": [], "test": []}
-    for line in (folder / ROWS_FILE).read_text("utf-8", "surrogatepass").split("\n")[:-1]:
-        value = json.loads(line)
-        sides[value["side"]].append(_decode(value["row"]))
-    dataset = Dataset(
-        method=manifest["method"],
-        train=tuple(sides["train"]),
-        test=tuple(sides["test"]),
-        removed=manifest["removed"],
-    )
-    if dataset.sha256 != manifest["sha256"]:
+def load(folder: Path, sha256: str | None) -> Dataset:
+    """Read back what `save` wrote; raise DataError if the rows are not those with this SHA-256."""
+    content = (folder / ROWS_FILE).read_bytes()
+    facts = read_json(folder / MANIFEST_FILE)
+    if not hashlib.sha256(content).hexdigest() == facts["sha256"] == sha256:
         raise DataError(
             f"The rows in {folder / ROWS_FILE} were changed after the round began; start a new round."
         )
-    return dataset
-
-
-def _paired(
-    feedback: FeedbackStore, completions: Mapping[str, Completion], removed: Counter[str]
-) -> list[Row]:
-    rows: list[Row] = []
-    for choice in feedback.choices():
-        if choice.chosen_id is None or choice.rejected_id is None:
-            removed[choice.verdict] += 1
-        elif pair := _usable([choice.chosen_id, choice.rejected_id], completions, removed):
-            chosen, rejected = pair
-            rows += _pair(chosen.prompt, chosen.text, rejected.text, "choice", removed)
-    for edit in feedback.edits():
-        if original := _usable([edit.completion_id], completions, removed):
-            rows += _pair(original[0].prompt, edit.text, original[0].text, "edit", removed)
-    return rows
-
-
-def _pair(
-    prompt: tuple[Message, ...], chosen: str, rejected: str, source: str, removed: Counter[str]
-) -> list[Row]:
-    if chosen == rejected:
-        removed["same text on both sides"] += 1
-        return []
-    return [PairedRow(prompt=prompt, chosen=chosen, rejected=rejected, source=source)]
-
-
-def _unpaired(
-    feedback: FeedbackStore, completions: Mapping[str, Completion], removed: Counter[str]
-) -> list[Row]:
-    said: defaultdict[tuple[tuple[Message, ...], str], list[tuple[bool, str]]] = defaultdict(list)
-    for completion_id, text, label, source in _judgements(feedback):
-        if usable := _usable([completion_id], completions, removed):
-            completion = usable[0]
-            said[completion.prompt, completion.text if text is None else text].append((label, source))
-    rows: list[Row] = []
-    for (prompt, text), judgements in said.items():
-        ups = sum(label for label, _ in judgements)
-        if 2 * ups == len(judgements):
-            removed["as many for as against"] += 1
-            continue
-        label = 2 * ups > len(judgements)
-        source = next(source for judged, source in judgements if judged == label)
-        rows.append(UnpairedRow(prompt=prompt, completion=text, label=label, source=source))
-    return rows
-
-
-def _judgements(feedback: FeedbackStore) -> Iterator[tuple[str, str | None, bool, str]]:
-    """Yield (completion id, text if rewritten, label, source) of everything said about one reply."""
-    for thumb in feedback.thumbs():
-        yield thumb.completion_id, None, thumb.up, "thumb"
-    for choice in feedback.choices():
-        if choice.verdict == "both_bad":
-            yield choice.left_id, None, False, "both bad"
-            yield choice.right_id, None, False, "both bad"
-    for edit in feedback.edits():
-        yield edit.completion_id, edit.text, True, "edit"
-        yield edit.completion_id, None, False, "edit"
-
-
-def _usable(
-    ids: Sequence[str], completions: Mapping[str, Completion], removed: Counter[str]
-) -> list[Completion] | None:
-    found = [completions.get(i) for i in ids]
-    usable = [c for c in found if c is not None]
-    reason = (
-        "reply deleted"
-        if len(usable) < len(found)
-        else "reply stopped before its end"
-        if not all(c.finished for c in usable)
-        else "empty reply"
-        if not all(c.text.strip() for c in usable)
-        else None
+    sides: dict[str, list[Row]] = {"train": [], "test": []}
+    for line in content.decode("utf-8", "surrogatepass").split("\n")[:-1]:
+        value = json.loads(line)
+        sides[value["side"]].append(decode(value["row"]))
+    return Dataset(
+        method=facts["method"],
+        train=tuple(sides["train"]),
+        test=tuple(sides["test"]),
+        removed=facts["removed"],
+        facts={key: value for key, value in facts.items() if key not in COUNTED},
     )
-    if reason:
-        removed[reason] += 1
-        return None
-    return usable
 
 
-def _held_out(prompts: set[tuple[Message, ...]], share: float) -> set[tuple[Message, ...]]:
-    if len(prompts) < HOLD_OUT_FROM:
-        return set()
-    return {prompt for prompt in prompts if _fraction(prompt) < share}
+def sides_of(folder: Path) -> dict[str, Side]:
+    """Return the sides of the normalised prompts in a round's folder."""
+    found: dict[str, Side] = {}
+    with (folder / ROWS_FILE).open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        for line in file:
+            value = json.loads(line)
+            prompt = split.normalised([Message(**message) for message in value["row"]["prompt"]])
+            found[prompt] = value["side"]
+    return found
 
 
-def _fraction(prompt: tuple[Message, ...]) -> float:
-    """Map a prompt to [0, 1) by its words, so that spacing and case do not move it."""
-    words = " ".join(f"{m.role} {m.content}" for m in prompt).lower().split()
-    digest = hashlib.sha256(" ".join(words).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8]) / 2**64
+class _LeftOut:
+    """Rows that are left out, some of them kept to be looked at."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Row]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def put(self, reason: str, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._counts[reason] += 1
+            if len(kept := self.rows.setdefault(reason, [])) < SHOWN:
+                kept.append(row)
+
+    def counts(self) -> Counter[str]:
+        return self._counts
 
 
-def _count(row: Row, label: bool) -> int:
-    return 1 if isinstance(row, PairedRow) else int(row.label is label)
+def _own(
+    feedback: FeedbackStore, method: Method, settings: DatasetSettings, counts: Counts, left_out: _LeftOut
+) -> tuple[list[Judgement], dict[str, int]]:
+    """Return what own feedback amounts to, within the share of each person, and who said how much of it."""
+    if method in UNPAIRED:
+        said = judgements.unpaired(feedback, counts, label_choices=settings.label_choices)
+    else:
+        said = judgements.paired(feedback, counts, pair_thumbs=settings.pair_thumbs)
+    alone: defaultdict[str, list[Judgement]] = defaultdict(list)
+    kept: list[Judgement] = []
+    for judgement in sorted(said, key=lambda one: row_key(_row(one, 1.0))):
+        people = judgement.annotators
+        (alone[people[0]] if len(people) == 1 else kept).append(judgement)
+    most = balance.capped(
+        {name: len(own) for name, own in alone.items()}, len(kept), settings.annotator_share
+    )
+    for own in alone.values():
+        kept += own[:most]
+        left_out.put("over one person's share", (_row(judgement, 1.0) for judgement in own[most:]))
+    people_of = Counter(name for judgement in kept for name in judgement.annotators)
+    return kept, dict(sorted(people_of.items()))
 
 
-def _row_key(row: Row) -> str:
-    return hashlib.sha256(_line(row).encode("utf-8", "surrogatepass")).hexdigest()
+def _mixed(
+    sources: Sequence[Source], own: Collection[tuple[judgements.Prompt, tuple[str, ...]]], counts: Counts
+) -> list[Judgement]:
+    """Return what the sets amount to; one's own feedback has the last word on what it speaks of."""
+
+    def said() -> Iterator[Judgement]:
+        for source in sources:
+            for number, row in enumerate(source.rows):
+                judgement = _judged(row, f"{source.name} {number}")
+                if (judgement.prompt, judgement.texts) in own:
+                    counts.removed["own feedback speaks of it"] += 1
+                else:
+                    yield judgement
+
+    return list(judgements.settle(said(), counts))
 
 
-def _line(row: Row) -> str:
-    return json.dumps(asdict(row), ensure_ascii=False, sort_keys=True)
+def _judged(row: Row, name: str) -> Judgement:
+    if isinstance(row, PairedRow):
+        return judgements.pair(row.prompt, row.chosen, row.rejected, row.source, (name,))
+    return Judgement(
+        prompt=row.prompt, texts=(row.completion,), label=row.label, source=row.source, annotators=(name,)
+    )
+
+
+def _row(judgement: Judgement, weight: float) -> Row:
+    prompt, texts, source = judgement.prompt, judgement.texts, judgement.source
+    label = judgement.label is True
+    if len(texts) == 1:
+        return UnpairedRow(prompt=prompt, completion=texts[0], label=label, source=source, weight=weight)
+    chosen, rejected = texts if label else texts[::-1]
+    return PairedRow(prompt=prompt, chosen=chosen, rejected=rejected, source=source, weight=weight)
+
+
+def _ordered(said: Iterable[Judgement], weights: Mapping[str, float]) -> list[Row]:
+    return sorted((_row(one, weights.get(one.source, 1.0)) for one in said), key=row_key)
+
+
+def _short_enough(
+    rows: list[Row], rules: Rules, left_out: _LeftOut
+) -> tuple[list[Row], dict[Row, Sequence[int]]]:
+    lengths = dict(zip(rows, rules.measure(rows), strict=True))
+    fitting = {row: _longest(lengths[row]) <= rules.max_length for row in rows}
+    left_out.put(f"longer than {rules.max_length} tokens", (row for row in rows if not fitting[row]))
+    return [row for row in rows if fitting[row]], lengths
+
+
+def _longest(length: Sequence[int]) -> int:
+    """Return the tokens of a row's longest sequence: its prompt with the longer reply."""
+    return length[0] + max(length[1:])
+
+
+def _split(
+    rows: list[Row], earlier: Mapping[str, Side], rules: Rules, left_out: _LeftOut
+) -> tuple[list[Row], dict[Row, Side]]:
+    near = rules.settings.near_duplicates
+    normal = {prompt: split.normalised(prompt) for prompt in {row.prompt for row in rows}}
+    found, groups = split.sides(sorted(set(normal.values())), earlier, share=rules.test_share, near=near)
+    between = [row for row in rows if found[normal[row.prompt]] is None]
+    left_out.put("like prompts of both sides", between)
+    rows = [row for row in rows if found[normal[row.prompt]] is not None]
+    if near is not None:
+        rows = _once(rows, [groups[normal[row.prompt]] for row in rows], near, left_out)
+    return rows, {row: side for row in rows if (side := found[normal[row.prompt]])}
+
+
+def _once(rows: list[Row], groups: Sequence[int], near: float, left_out: _LeftOut) -> list[Row]:
+    """Leave out rows that say of nearly the same prompt and replies what an earlier row says."""
+    scopes = [
+        2 * group + (isinstance(row, PairedRow) or row.label) for row, group in zip(rows, groups, strict=True)
+    ]
+    together = Counter(scopes)
+    compared = [i for i, scope in enumerate(scopes) if together[scope] > 1]
+    if not compared:
+        return rows
+    parts = [similar.Texts(texts) for texts in zip(*(replies(rows[i]) for i in compared), strict=True)]
+    firsts = similar.clusters(parts, near, np.array([scopes[i] for i in compared]))
+    twice = {compared[i] for i, first in enumerate(firsts) if first != i}
+    left_out.put("near duplicate", (rows[i] for i in sorted(twice)))
+    return [row for i, row in enumerate(rows) if i not in twice]
 
 
 def _encode(dataset: Dataset) -> bytes:
     sides = (("train", dataset.train), ("test", dataset.test))
-    lines = [f'{{"side": "{side}", "row": {_line(row)}}}\n' for side, rows in sides for row in rows]
+    lines = [f'{{"side": "{side}", "row": {encode(row)}}}\n' for side, rows in sides for row in rows]
     return "".join(lines).encode("utf-8", "surrogatepass")
-
-
-def _decode(value: dict[str, Any]) -> Row:
-    prompt = tuple(Message(**message) for message in value.pop("prompt"))
-    return PairedRow(prompt=prompt, **value) if "chosen" in value else UnpairedRow(prompt=prompt, **value)

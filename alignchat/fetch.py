@@ -91,6 +91,15 @@ class Hub:
             licence=str(card.get("license") or "") if card else "",
         )
 
+    def data_revision(self, name: str, revision: str | None) -> str:
+        """Return the commit a revision of a data set stands for, the newest if None; raise ModelError."""
+        self._require_reachable("sets whose rows are on this machine")
+        if revision and _GIT.fullmatch(revision):
+            return revision
+        with _explained(f"datasets/{name}"):
+            info = self._api().dataset_info(name, revision=revision, timeout=TIMEOUT)
+        return str(info.sha or revision or "main")
+
     def file(self, repository: Repository, name: str) -> RemoteFile:
         """Ask for a file's size and checksum; raise ModelError with what to do if it cannot be had."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -195,11 +204,11 @@ class Hub:
             part.unlink()
             raise _changed(file)
 
-    def _require_reachable(self) -> None:
+    def _require_reachable(self, what: str = "models already on this machine") -> None:
         if not self.is_reachable():
             raise ModelError(
                 "The hub cannot be reached: there is no network, or HF_HUB_OFFLINE is set; "
-                "models already on this machine work without it."
+                f"{what} work without it."
             )
 
     def _answers(self) -> bool:

@@ -38,23 +38,24 @@ def _silence(_level: int, _text: bytes, _data: Any) -> None:
     """Swallow llama.cpp's log, which would go to the terminal of whoever chats."""
 
 
-class Weights:
-    """A model's weights and vocabulary, mapped from its file once and shared by all contexts."""
+class Vocabulary:
+    """A model's vocabulary alone, without its weights; this may be used by several threads at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Load the file, onto a graphics card as far as it fits; raise ModelError if llama.cpp refuses it."""
+        """Read the file's vocabulary; raise ModelError if llama.cpp refuses it."""
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.vocab_only = True
+        self._load(path, parameters)
+
+    def _load(self, path: Path, parameters: Any) -> None:
         llama_cpp.llama_log_set(_silence, None)
         llama_cpp.llama_backend_init()
-        parameters = llama_cpp.llama_model_default_params()
-        parameters.n_gpu_layers = layers_on_gpu(path)
         self.path = path
         self.handle = llama_cpp.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:
             raise ModelError(f"llama.cpp cannot load {path}; the file may be damaged: download it again.")
         self._vocabulary = llama_cpp.llama_model_get_vocab(self.handle)
         self.vocabulary_size: int = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
-        self._adapters: dict[Adapter, Any] = {}
-        self._loading = threading.Lock()
 
     def tokenize(self, text: str, *, add_special: bool, parse_control: bool) -> list[int]:
         """Return token ids; `add_special` puts a BOS first where the vocabulary asks for one."""
@@ -73,12 +74,12 @@ class Weights:
         first = llama_cpp.llama_vocab_bos(self._vocabulary)
         return [first if first >= 0 else llama_cpp.llama_vocab_eos(self._vocabulary)]
 
-    def piece(self, token: int) -> bytes:
-        """Return the bytes a token stands for; control tokens give none."""
+    def piece(self, token: int, *, control: bool = False) -> bytes:
+        """Return the bytes a token stands for; control tokens give none, or their names if asked."""
         size = 256
         while True:
             buffer = ctypes.create_string_buffer(size)
-            used = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, size, 0, False)
+            used = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, size, 0, control)
             if used >= 0:
                 return buffer.raw[:used]
             size = -used
@@ -86,6 +87,24 @@ class Weights:
     def is_end(self, token: int) -> bool:
         """Tell whether the token ends a generation."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocabulary, token))
+
+    def close(self) -> None:
+        """Free the vocabulary."""
+        if self.handle:
+            llama_cpp.llama_model_free(self.handle)
+            self.handle = None
+
+
+class Weights(Vocabulary):
+    """A model's weights and vocabulary, mapped from its file once and shared by all contexts."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the file, onto a graphics card as far as it fits; raise ModelError if llama.cpp refuses it."""
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.n_gpu_layers = layers_on_gpu(path)
+        self._load(path, parameters)
+        self._adapters: dict[Adapter, Any] = {}
+        self._loading = threading.Lock()
 
     def adapter(self, adapter: Adapter) -> Any:
         """Return llama.cpp's handle of an adapter, loaded once; raise AdapterError."""
@@ -103,10 +122,8 @@ class Weights:
 
     def close(self) -> None:
         """Free the weights and all adapters; contexts must be closed before."""
-        if self.handle:
-            llama_cpp.llama_model_free(self.handle)
-            self.handle = None
-            self._adapters.clear()
+        super().close()
+        self._adapters.clear()
 
 
 class Context:

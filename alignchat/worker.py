@@ -140,7 +140,7 @@ class Worker:
         """Return what a round was trained to say, once each, by the conversations it is said in."""
         if number == 0:
             return []
-        rows = dataset.load(self.rounds.folder(number)).train
+        rows = dataset.load(self.rounds.folder(number), self.rounds.get(number).dataset_sha256).train
         said = {
             (row.prompt, row.chosen if isinstance(row, dataset.PairedRow) else row.completion): None
             for row in rows
@@ -170,13 +170,13 @@ class Worker:
         from alignchat.training.trainer import REFERENCES, train
 
         self._progress("loading the model", 0, 0)
-        rows = dataset.load(self.folder)
+        rows = dataset.load(self.folder, self.record.dataset_sha256)
         parent = self.record.parent
         with (self.folder / STEPS_FILE).open("a", encoding="utf-8") as log:
             summary = train(
                 model=self.model,
                 method=rows.method,
-                rows=rows.train,
+                rows=dataset.in_a_pass(rows.train),
                 test_rows=rows.test,
                 settings=TrainingSettings.model_validate(self.record.settings["training"]),
                 folder=self.folder,

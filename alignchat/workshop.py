@@ -5,21 +5,23 @@ What is here needs no engine: work is done in a process of its own. Knows no con
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Literal
 
 from alignchat import catalog, dataset, jobs, presets, reports
-from alignchat.config import EvaluationSettings, Method, Settings, override
+from alignchat.config import EvaluationSettings, Method, Settings, TrainingSettings, override
 from alignchat.engine import Engine
 from alignchat.errors import AdapterError, RoundError
 from alignchat.evaluation import plan
 from alignchat.evaluation.compare import Comparison, compare
 from alignchat.evaluation.scorecard import Sample, Scorecard
 from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
+from alignchat.hub_sets import HubSets
 from alignchat.models import Models
+from alignchat.round_data import RoundData
 from alignchat.rounds import (
     ADAPTER_FOLDER,
     EVALUATION_FILE,
@@ -32,6 +34,7 @@ from alignchat.rounds import (
 from alignchat.voices import Talker, Talkers
 from feedback_store import FeedbackStore
 
+SETS_FOLDER = "sets"
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
 
 
@@ -52,6 +55,8 @@ class Workshop:
         self._make_engine = make_engine
         self._start_lock = threading.Lock()
         self._worker: Popen[bytes] | None = None
+        self._data: RoundData | None = None
+        self._data_lock = threading.Lock()
         self._talkers = Talkers(self._talker(model), lambda name: self._talker(self.models.open(name)))
 
     @property
@@ -64,28 +69,44 @@ class Workshop:
         """The rounds of that model."""
         return self._talkers.home.rounds
 
-    def preview(self, method: Method) -> dict[str, Any]:
-        """Return the manifest of what a round would be trained on now."""
-        return self._dataset(method).manifest()
+    @property
+    def data(self) -> RoundData:
+        """What the next round of that model would be trained on."""
+        with self._data_lock:
+            home = self._talkers.home
+            if self._data is None or self._data.model != home.model:
+                sets = HubSets(self.settings.data / SETS_FOLDER)
+                self._data = RoundData(self._store, home.rounds, home.model, sets)
+            return self._data
 
-    def start_round(self, method: Method, *, parent: int | None = None, **training: Any) -> int:
+    def preview(self, method: Method, *, sets: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the manifest of what a round would be trained on now, with these preference sets.
+
+        A set is NAME, NAME:ROWS or NAME:SHARE%; `data.get` brings one that is not here yet.
+        """
+        return self.data.build(method, self.settings.training, self.settings.dataset, sets).manifest()
+
+    def start_round(
+        self, method: Method, *, parent: int | None = None, sets: Sequence[str] = (), **training: Any
+    ) -> int:
         """Freeze the feedback into a new round, start its worker, and return its number.
 
-        `parent` is the round to go on from; None and 0 mean the base. `training` are fields of
-        `TrainingSettings`, such as steps. Raise DataError if the feedback is not enough, SettingsError if a
-        setting cannot hold, RoundError if a round is running.
+        `sets` are preference sets to mix in, as in `preview`; `parent` is the round to go on from, None and 0
+        mean the base; `training` are fields of `TrainingSettings`, such as steps. Raise DataError if the
+        feedback is not enough, SettingsError if a setting cannot hold, RoundError if a round is running.
         """
         with self._starting():
             if busy := running_anywhere(self._rounds_folder):
                 raise RoundError(f"{busy} is still running; wait for it, or cancel it, then start the next.")
-            rows = self._dataset(method)
+            asked = override(self.settings.training, "training", training)
+            rows = self.data.build(method, asked, self.settings.dataset, sets)
             dataset.require_trainable(rows)
             self._require_scorable(self.settings.evaluation)
             if parent:
                 self.rounds.adapter(parent)
             number = self.rounds.next_number()
             record = self._record(
-                self.model, number, parent=parent or 0, method=method, rows=rows, training=training
+                self.model, number, parent=parent or 0, method=method, rows=rows, training=asked
             )
             with self.rounds.create(record) as folder:
                 dataset.save(rows, folder)
@@ -224,12 +245,6 @@ class Workshop:
     def _rounds_folder(self) -> Path:
         return self.settings.data / "rounds"
 
-    def _dataset(self, method: Method) -> dataset.Dataset:
-        earlier = [dataset.load(self.rounds.folder(number)) for number in self.rounds.numbers() if number]
-        trained = {row.prompt for rows in earlier for row in rows.train}
-        share = self.settings.training.test_share
-        return dataset.build(self._store, method, test_share=share, trained=trained)
-
     def _record(
         self,
         model: catalog.Model,
@@ -238,9 +253,9 @@ class Workshop:
         parent: int | None,
         method: Method | None,
         rows: dataset.Dataset | None = None,
-        training: Mapping[str, Any] | None = None,
+        training: TrainingSettings | None = None,
     ) -> Round:
-        asked = override(self.settings.training, "training", training or {})
+        asked = training or self.settings.training
         return Round(
             number=number,
             parent=parent,
@@ -250,6 +265,7 @@ class Workshop:
             model_sha256=model.sha256,
             dataset_sha256=rows.sha256 if rows else None,
             settings={
+                "dataset": self.settings.dataset.model_dump(),
                 "training": (presets.resolved(method, asked) if method else asked).model_dump(),
                 "evaluation": self.settings.evaluation.model_dump(mode="json"),
             },

@@ -198,8 +198,9 @@ class _RowReader:
     def _unpaired(self, row: Row) -> list[Record]:
         prompt, text = read_prompt(row), _read_reply(row, "completion")
         label = row.get("label")
-        if not isinstance(label, bool):
-            raise RowError('"label" must be true or false')
+        if not isinstance(label, bool | int | float) or label not in (0, 1):
+            raise RowError('"label" must be true or false, or 1 or 0')
+        label = bool(label)
         nth = self._nth(prompt, text)
         completion = _completion(prompt, text, nth, self.annotator)
         thumb_id = derived_id("thumb", completion.id, label, self.annotator)

@@ -213,6 +213,16 @@ class FeedbackStore:
             ids = view.latest_judgements()
         return tally(view, ids)
 
+    def said_in_order(self) -> list[Thumb | Choice | Edit]:
+        """List the thumbs, choices and edits that count, in the order they were first said."""
+        with self._view() as view:
+            tables = {kind: view.tables[kind] for kind in ("thumb", "choice", "edit")}
+            rows = [
+                (view.entries[row["id"]].seq, kind, row) for kind in tables for row in tables[kind].rows()
+            ]
+        rows.sort(key=lambda entry: entry[0])
+        return [cast(Thumb | Choice | Edit, from_json(kind, row)) for _, kind, row in rows]
+
     def history(self, id: str) -> list[HistoryEvent]:
         """List every event of a record, as the journal has it; raise UnknownRecordError for an unknown id."""
         self._entry(id)

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
-LARGE = (".gguf", ".safetensors", ".model")
+LARGE = (".gguf", ".safetensors", ".model", ".parquet")
 
 
 @dataclass
@@ -24,6 +25,7 @@ class LoopbackHub:
     token: str | None = None
     faults: dict[str, list["Fault"]] = field(default_factory=dict)
     requests: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
+    sent: int = 0
     url: str = ""
     stalled: threading.Event = field(default_factory=threading.Event)
 
@@ -91,6 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         hub, path = self.hub, self.path.partition("?")[0]
         hub.requests.append((self.command, path, dict(self.headers)))
@@ -104,8 +109,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, b"")
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
             return self._info(found[1])
-        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
-            return self._resolve(found[1], found[2], fault)
+        if found := re.fullmatch(r"/api/(datasets/[^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
+            return self._info(found[1])
+        if found := re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/tree/[^/]+(?:/(.*))?", path):
+            return self._tree(found[1], found[2] or "")
+        if found := re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/paths-info/[^/]+", path):
+            return self._paths_info(found[1])
+        if found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+            known = found[1] in hub.repositories
+            return self._resolve(found[1] if known else found[1].removeprefix("datasets/"), found[2], fault)
         return self._refuse(404, "RepoNotFound")
 
     def _fault(self, path: str) -> Fault | None:
@@ -134,6 +146,43 @@ class _Handler(BaseHTTPRequestHandler):
         }
         return self._send(200, json.dumps(facts).encode(), {"Content-Type": "application/json"})
 
+    def _entry(self, name: str, file: str) -> dict[str, Any]:
+        content = self.hub.repositories[name][file]
+        return {
+            "type": "file",
+            "path": file,
+            "size": len(content),
+            "oid": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(),
+        }
+
+    def _tree(self, name: str, folder: str) -> None:
+        """List what is in a folder of a data set, its folders too."""
+        inside = f"{folder}/" if folder else ""
+        below = {
+            file.removeprefix(inside): file
+            for file in self.hub.repositories.get(name, {})
+            if file.startswith(inside)
+        }
+        if not below:
+            return self._refuse(404, "EntryNotFound")
+        entries = [self._entry(name, file) for short, file in below.items() if "/" not in short]
+        folders = {short.partition("/")[0] for short in below if "/" in short}
+        entries += [{"type": "directory", "path": inside + path, "oid": "0" * 40} for path in folders]
+        return self._send(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
+
+    def _paths_info(self, name: str) -> None:
+        """Describe the files and folders of a data set that are asked about."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        asked = json.loads(body) if body.startswith("{") else parse_qs(body)
+        files = self.hub.repositories.get(name, {})
+        entries = [self._entry(name, path) for path in asked["paths"] if path in files]
+        entries += [
+            {"type": "directory", "path": path, "oid": "0" * 40}
+            for path in asked["paths"]
+            if path not in files and any(file.startswith(f"{path}/") for file in files)
+        ]
+        return self._send(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
+
     def _resolve(self, name: str, file: str, fault: Fault | None) -> None:
         files = self.hub.repositories.get(name, {})
         if file not in files:
@@ -150,14 +199,15 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if fault and fault.stall_after is not None:
             return self._stall(content, headers, fault.stall_after)
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not wanted or self.command == "HEAD":
             return self._send(200, content, headers, fault)
         start = int(wanted[1])
         if start >= len(content):
             return self._refuse(416, "")
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        return self._send(206, content[start:], headers, fault)
+        end = min(int(wanted[2] or len(content)) + 1, len(content))
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
+        return self._send(206, content[start:end], headers, fault)
 
     def _send(
         self,
@@ -170,16 +220,14 @@ class _Handler(BaseHTTPRequestHandler):
         for key, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
             self.send_header(key, value)
         self.end_headers()
+        self.hub.sent += 0 if self.command == "HEAD" else len(content)
         if self.command != "HEAD":
             self._write(content[: fault and fault.break_after], fault.pace if fault else 0)
         if fault and fault.break_after is not None:
             self.close_connection = True
 
     def _write(self, content: bytes, pace: float) -> None:
-        if not pace:
-            self.wfile.write(content)
-            return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # The client may go away.
             for start in range(0, len(content), 65536):
                 self.wfile.write(content[start : start + 65536])
                 time.sleep(pace)

@@ -258,10 +258,3 @@ def test_both_kinds_meet_in_every_kto_batch() -> None:
     order = plan.order_rows(kinds, 4, 100, seed=3)
     batches = [order[start : start + 4] for start in range(0, 24, 4)]
     assert all(sum(kinds[row] for row in batch) == 1 for batch in batches)
-
-
-@pytest.mark.parametrize(("desirable", "undesirable"), [(1, 1), (9, 8), (40, 10), (10, 40), (4, 3)])
-def test_kto_weights_keep_the_pull_within_1_to_4_thirds(desirable: int, undesirable: int) -> None:
-    up, down = plan.kto_weights(desirable, undesirable)
-    assert 1 - 1e-9 <= (up * desirable) / (down * undesirable) <= 4 / 3 + 1e-9
-    assert min(up, down) == 1

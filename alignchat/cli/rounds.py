@@ -10,6 +10,7 @@ from alignchat.config import Method
 from alignchat.errors import Cancelled, RoundError
 from alignchat.loop import ExportFormat, Loop
 from alignchat.reports import RoundReport
+from alignchat.transfer import Progress
 
 
 def add_to(commands: Any) -> None:
@@ -17,9 +18,11 @@ def add_to(commands: Any) -> None:
     group = add_group(commands, "dataset", "what a round trains on")
     asked = loop_command(group, "preview", _preview)
     asked.add_argument("--method", choices=get_args(Method), required=True)
+    _add_hub(asked)
     group = add_group(commands, "round", "train, list, use and export rounds")
     asked = loop_command(group, "start", _start)
     asked.add_argument("--method", choices=get_args(Method), required=True)
+    _add_hub(asked)
     asked.add_argument("--steps", type=positive)
     asked.add_argument("--parent", type=int, metavar="N", help="go on from this round, not from the base")
     asked.add_argument("--wait", action="store_true", help="return when the round has ended")
@@ -36,14 +39,38 @@ def add_to(commands: Any) -> None:
     asked.add_argument("--out", type=Path, required=True)
 
 
+def _add_hub(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hub",
+        action="append",
+        default=[],
+        metavar="NAME[:ROWS]",
+        help="mix in a preference set, got first if it is not here: a known name, OWNER/NAME or a file, "
+        "then :ROWS or :SHARE%%, then *WEIGHT of its rows against one's own; may be given several times",
+    )
+
+
+def _got(loop: Loop, sets: list[str]) -> list[str]:
+    """Bring the sets that are asked for to this machine."""
+    for text in sets:
+        loop.data.get(text, on_progress=_tell_rows)
+    return sets
+
+
+def _tell_rows(now: Progress) -> None:
+    of = f" of {now.total}" if now.total else ""
+    print(f"{now.what}: {now.done}{of} rows", file=sys.stderr)
+
+
 def _preview(loop: Loop, options: argparse.Namespace) -> Any:
     """What a round would train on now."""
-    return loop.preview(options.method)
+    return loop.preview(options.method, sets=_got(loop, options.hub))
 
 
 def _start(loop: Loop, options: argparse.Namespace) -> Any:
     """Start a round."""
-    number = loop.start_round(options.method, steps=options.steps, parent=options.parent)
+    sets = _got(loop, options.hub)
+    number = loop.start_round(options.method, sets=sets, steps=options.steps, parent=options.parent)
     return _trained(loop, number) if options.wait else loop.round(number).to_json()
 
 

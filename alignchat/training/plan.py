@@ -6,10 +6,6 @@ from collections.abc import Sequence
 
 PASSES, FEWEST_STEPS, MOST_STEPS = 3, 10, 200
 
-# Eq. 8 of the KTO paper (https://arxiv.org/abs/2402.01306): weight times count of the desirable rows
-# should be 1 to 4/3 of that of the undesirable ones.
-LOWEST_PULL, HIGHEST_PULL = 1.0, 4 / 3
-
 
 def count_steps(rows: int, batch_size: int, wanted: int | None) -> int:
     """Return the number of optimiser steps: `wanted`, or three passes over the rows, 10 to 200."""
@@ -42,16 +38,3 @@ def spread(rows: Sequence[int], kinds: Sequence[bool]) -> list[int]:
     sides = [[row for row in rows if kinds[row] is kind] for kind in (True, False)]
     placed = [((rank + 0.5) / len(side), row) for side in sides for rank, row in enumerate(side)]
     return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
-
-
-def kto_weights(desirable: int, undesirable: int) -> tuple[float, float]:
-    """Return the weights of desirable and undesirable rows that keep their pull within 1 to 4/3.
-
-    Only one of the two is moved off 1, upwards, and no further than needed.
-    """
-    pull = desirable / undesirable
-    if pull < LOWEST_PULL:
-        return LOWEST_PULL / pull, 1.0
-    if pull > HIGHEST_PULL:
-        return 1.0, pull / HIGHEST_PULL
-    return 1.0, 1.0

@@ -6,6 +6,7 @@ Knows token ids and settings; knows no model and no trainer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from alignchat.balance import kto_weights
 from alignchat.config import UNPAIRED, Method, TrainingSettings
 from alignchat.dataset import Row, UnpairedRow
 from alignchat.errors import DataError, SettingsError
@@ -67,7 +68,7 @@ def prepare(
     order = plan.order_rows(_kinds(kept), batch_size, steps, settings.seed)
     desirable = sum(_kinds([kept[row] for row in order]))
     sources = sorted({row.source for row in test_rows})
-    weights = plan.kto_weights(desirable, len(order) - desirable) if method == "kto" else (1.0, 1.0)
+    weights = kto_weights(desirable, len(order) - desirable) if method == "kto" else (1.0, 1.0)
     return Prepared(
         rows=_in_batches(method, [kept[row] for row in order], batch_size),
         distinct=len(set(order)),

@@ -165,7 +165,8 @@ BAD = [
     ("{", "not JSON"),
     ("[1]", "not a JSON object"),
     ('{"prompt": "a"}', "neither"),
-    ('{"prompt": "a", "completion": "b", "label": 1}', "true or false"),
+    ('{"prompt": "a", "completion": "b", "label": 2}', "true or false"),
+    ('{"prompt": "a", "completion": "b", "label": "1"}', "true or false"),
     ('{"prompt": [], "completion": "b", "label": true}', "empty"),
     ('{"prompt": 3, "completion": "b", "label": true}', "text or a list"),
     (
@@ -187,6 +188,15 @@ BAD = [
     ('{"prompt": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested deeper"),
     ('{"prompt": "a", "x": ' + "9" * 5000 + "}", "not JSON"),
 ]
+
+
+def test_labels_may_be_numbers_and_say_the_same(store: FeedbackStore, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    for labels in (("1", "0"), ("true", "false"), ("1.0", "0.0")):
+        lines = (f'{{"prompt": "a", "completion": "{i}", "label": {x}}}\n' for i, x in enumerate(labels))
+        path.write_text("".join(lines))
+        import_rows(store, path)
+    assert [thumb.up for thumb in store.thumbs()] == [True, False]
 
 
 def test_every_bad_line_is_reported_and_nothing_is_imported(store: FeedbackStore, tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""Brings together what a round would be trained on: feedback, sets, earlier rounds, the model's tokens.
+
+Knows where things are; the rules are `dataset`'s.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alignchat import dataset
+from alignchat.catalog import Model
+from alignchat.config import DatasetSettings, Method, TrainingSettings
+from alignchat.dataset import Dataset, Row, Rules
+from alignchat.errors import DataError
+from alignchat.hub_sets import HubSets, parse
+from alignchat.languages import name_languages
+from alignchat.rounds import Rounds
+from alignchat.split import Side
+from alignchat.transfer import OnProgress, ShouldStop
+from feedback_store import FeedbackStore
+
+if TYPE_CHECKING:
+    from alignchat.lengths import RowReader, TokenizedRow
+
+
+class RoundData:
+    """The feedback and the rounds of one model; safe to call from several threads."""
+
+    def __init__(self, store: FeedbackStore, rounds: Rounds, model: Model, sets: HubSets) -> None:
+        """Take what is open already; the model's vocabulary is read when it is first needed."""
+        self.sets = sets
+        self._store = store
+        self._rounds = rounds
+        self.model = model
+        self._reader: RowReader | None = None
+        self._reading = threading.Lock()
+
+    def build(
+        self,
+        method: Method,
+        training: TrainingSettings,
+        settings: DatasetSettings,
+        sets: Sequence[str] = (),
+    ) -> Dataset:
+        """Return the rows of the next round; raise DataError if one of the sets has not been got.
+
+        `sets` are written as `hub_sets.parse` reads them.
+        """
+        rules = Rules(
+            settings=settings,
+            test_share=training.test_share,
+            max_length=training.max_length,
+            measure=self._measure,
+            name_languages=name_languages,
+        )
+        asked = [parse(text) for text in sets]
+        if twice := [name for name, n in Counter(one.name for one in asked).items() if n > 1]:
+            raise DataError(f"{twice[0]} is asked for twice; ask for each set once, by a name of its own.")
+        sources = [self.sets.source(one, method) for one in asked]
+        return dataset.build(self._store, method, rules, sources=sources, earlier=self._earlier_sides())
+
+    def get(
+        self, text: str, *, on_progress: OnProgress | None = None, should_stop: ShouldStop = lambda: False
+    ) -> None:
+        """Bring what is missing of a set to this machine; raise DataError with what to do, or Cancelled."""
+        self.sets.get(parse(text), on_progress=on_progress, should_stop=should_stop)
+
+    def read(self, row: Row) -> "TokenizedRow":
+        """Return a row as the model reads it."""
+        return self._row_reader().read(row)
+
+    def close(self) -> None:
+        """Give back the vocabulary's memory."""
+        with self._reading:
+            if self._reader:
+                self._reader.close()
+            self._reader = None
+
+    def _measure(self, rows: Sequence[Row]) -> Sequence[Sequence[int]]:
+        return self._row_reader().measure(rows)
+
+    def _row_reader(self) -> "RowReader":
+        from alignchat.lengths import RowReader
+
+        with self._reading:
+            if self._reader is None:
+                self._reader = RowReader(self.model)
+            return self._reader
+
+    def _earlier_sides(self) -> dict[str, Side]:
+        """Return the side each prompt had so far; a prompt that was once trained on stays trained on."""
+        found: dict[str, Side] = {}
+        for number in self._rounds.numbers():
+            if number:
+                sides = dataset.sides_of(self._rounds.folder(number))
+                found = {**sides, **found, **{p: side for p, side in sides.items() if side == "train"}}
+        return found
