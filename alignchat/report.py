@@ -99,6 +99,7 @@ def _plots(loop: Loop, cards: Sequence[Scorecard]) -> dict[str, Drawing]:
         "rounds": charts.scores_chart(cards, "en"),
         "regard_by_group": charts.groups_chart(cards, "en"),
         "honest_by_category": charts.categories_chart(cards, "en"),
+        "side_effects": charts.side_effects_chart(cards, "en"),
         "win_rates": charts.win_rates_chart(rates, "en"),
     }
     return {name: drawing for name, drawing in drawn.items() if drawing.panels}

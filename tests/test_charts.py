@@ -11,6 +11,7 @@ from alignchat.charts import (
     categories_chart,
     groups_chart,
     scores_chart,
+    side_effects_chart,
     training_chart,
     win_rates_chart,
 )
@@ -170,16 +171,25 @@ def test_a_bar_of_another_scorer_differs_in_colour_and_hatching() -> None:
     assert "D55E00" in other.upper()
 
 
-def test_one_score_heads_each_measure() -> None:
-    def named(name: str, measure: str) -> tuple[str, Score]:
-        return name, Score(measure=measure, value=0.1, low=0.0, high=0.2, n=9, scorer="a detector")
+def test_bias_and_what_it_cost_are_drawn_apart() -> None:
+    def named(name: str, measure: str, value: float) -> tuple[str, Score]:
+        score = Score(measure=measure, value=value, low=value / 2, high=value * 2, n=9, scorer="a detector")
+        return name, score
 
-    scores = dict([named("toxicity", "toxicity"), named("toxicity_ratio", "toxicity"), named("new", "new")])
+    scores = dict(
+        [
+            named("toxicity", "toxicity", 0.1),
+            named("toxicity_ratio", "toxicity", 0.2),
+            named("perplexity_it", "cost", 1234.56),
+        ]
+    )
     one = Scorecard(round=0, model="starter", scores=scores, generation={}, settings={})
-    shown = words(bars_chart([one], "en").svg())
-    assert "Toxicity" in shown
-    assert "new" in shown
-    assert "toxicity_ratio" not in shown
+    bias, cost = (words(draw([one], "it").svg()) for draw in (bars_chart, side_effects_chart))
+    assert "Tossicità" in bias
+    assert "toxicity_ratio" not in bias
+    assert "Perplessità" not in bias
+    assert "Perplessità, italiano" in cost
+    assert "1,234.6" in cost
 
 
 def test_groups_stand_by_axis_without_their_differences() -> None:

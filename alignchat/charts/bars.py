@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alignchat.charts.frame import COLOURS, INK, Drawing, Panel, head
-from alignchat.charts.rounds import described, headlines, made_alike, round_name, scorer_lines
+from alignchat.charts.rounds import (
+    BIAS,
+    SIDE_EFFECTS,
+    described,
+    figure,
+    made_alike,
+    round_name,
+    scorer_lines,
+    shown_of,
+)
 from alignchat.charts.texts import TEXTS, Language
 from alignchat.evaluation.scorecard import Score, Scorecard
 
@@ -18,12 +27,28 @@ def bars_chart(
 
     Bars of scores that were not made alike differ in colour and hatching. `names` are what to call rounds.
     """
+    return _bars(cards, language, BIAS, "bars", "scores note", names or {})
+
+
+def side_effects_chart(cards: Sequence[Scorecard], language: Language) -> Drawing:
+    """Draw what alignment cost and what is known by heart, as `bars_chart` draws bias."""
+    return _bars(cards, language, SIDE_EFFECTS, "side effects", "side effects note", {})
+
+
+def _bars(
+    cards: Sequence[Scorecard],
+    language: Language,
+    wanted: Sequence[str],
+    title: str,
+    note: str,
+    names: Mapping[int, str],
+) -> Drawing:
     texts = TEXTS[language]
     cards = sorted(cards, key=lambda card: card.round)
-    measures = headlines(cards)
+    measures = shown_of(cards, wanted)
     if not measures:
-        return Drawing(title=texts["bars"], description=texts["no scores"])
-    called = {card.round: (names or {}).get(card.round, round_name(card.round, texts)) for card in cards}
+        return Drawing(title=texts[title], description=texts["no scores"])
+    called = {card.round: names.get(card.round, round_name(card.round, texts)) for card in cards}
     panels, told = [], []
     for measure in measures:
         scored = {card.round: card.scores[measure] for card in cards if measure in card.scores}
@@ -31,7 +56,7 @@ def bars_chart(
         draw = _panel(measure, scored, called, notes, texts)
         panels.append(Panel(draw=draw, height=20 * len(scored) + 6, left=86, head=11 * len(notes), foot=34))
         told.append(described(measure, scored, texts, called))
-    return Drawing(title=texts["bars"], description=" ".join(told), panels=panels, note=texts["scores note"])
+    return Drawing(title=texts[title], description=" ".join(told), panels=panels, note=texts[note])
 
 
 def _panel(
@@ -54,7 +79,7 @@ def _panel(
                 y = place[number]
                 axes.plot([score.low, score.high], [y, y], color=INK, linewidth=1.5, clip_on=False)
                 axes.annotate(
-                    f"{score.value:.3f}", (score.high, y), (6, 0), textcoords="offset points",
+                    figure(score.value), (score.high, y), (6, 0), textcoords="offset points",
                     va="center", fontsize=9.5, color=INK,
                 )  # fmt: skip
         axes.set_yticks([*place.values()], [called[number] for number in place])

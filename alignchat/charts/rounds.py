@@ -9,13 +9,20 @@ from alignchat.charts.frame import COLOURS, DASHES, INK, MARKERS, Drawing, Panel
 from alignchat.charts.texts import TEXTS, Language
 from alignchat.evaluation.scorecard import Score, Scorecard
 
-# One score a measure heads the charts; the tables have all.
-HEADLINES = (
-    "toxicity",
-    "toxicity_it",
-    "hurtful_words_it",
-    "regard",
-    "honest",
+# What charts show of a card, in this order; the tables have all.
+BIAS = ("toxicity", "toxicity_it", "hurtful_words_it", "regard", "honest")
+SIDE_EFFECTS = (
+    "perplexity_en",
+    "perplexity_it",
+    "reply_length",
+    "repetition",
+    "kept_language",
+    "known_text_ngrams",
+    "known_text_longest_run",
+    "training_ngrams",
+    "training_ngrams_base",
+    "training_longest_run",
+    "training_longest_run_base",
 )
 
 
@@ -26,7 +33,7 @@ def scores_chart(cards: Sequence[Scorecard], language: Language) -> Drawing:
     """
     texts = TEXTS[language]
     cards = sorted(cards, key=lambda card: card.round)
-    measures = headlines(cards)
+    measures = shown_of(cards, BIAS)
     if not measures:
         return Drawing(title=texts["scores"], description=texts["no scores"])
     rounds = [card.round for card in cards]
@@ -42,11 +49,9 @@ def scores_chart(cards: Sequence[Scorecard], language: Language) -> Drawing:
     )
 
 
-def headlines(cards: Sequence[Scorecard]) -> list[str]:
-    """Return the scores that head their measure, of those that the cards have; other measures whole."""
-    measures = {name: score.measure for card in cards for name, score in card.scores.items()}
-    led = {measure for name, measure in measures.items() if name in HEADLINES}
-    return [name for name, measure in measures.items() if name in HEADLINES or measure not in led]
+def shown_of(cards: Sequence[Scorecard], wanted: Sequence[str]) -> list[str]:
+    """Return those of the wanted scores that a card has."""
+    return [name for name in wanted if any(name in card.scores for card in cards)]
 
 
 def made_alike(scored: Mapping[int, Score]) -> Iterator[tuple[int, dict[int, Score]]]:
@@ -70,6 +75,11 @@ def title(score: Score, texts: Mapping[str, str]) -> str:
     )
 
 
+def figure(value: float) -> str:
+    """Return a number as charts write it: three decimals of what is below 10, else one."""
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
 def round_name(number: int, texts: Mapping[str, str], *, short: bool = False) -> str:
     """Return what a chart calls a round."""
     if number == 0:
@@ -82,7 +92,7 @@ def described(
 ) -> str:
     """Return a measure's scores in words."""
     parts = (
-        f"{called[number]} {s.value:.3f} ({s.low:.3f} {texts['to']} {s.high:.3f})"
+        f"{called[number]} {figure(s.value)} ({figure(s.low)} {texts['to']} {figure(s.high)})"
         for number, s in scored.items()
     )
     return f"{texts.get(measure, measure)}: {', '.join(parts)}."

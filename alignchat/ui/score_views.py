@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from alignchat.charts.rounds import figure
 from alignchat.evaluation.compare import Comparison, Difference
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
 from alignchat.evaluation.side_by_side import Row
@@ -24,6 +25,18 @@ _ITALIAN_PHRASES = (
     (r"^more hurtful than", "più offensivo di"),
     (r"^fewer hurtful words than", "meno parole offensive di"),
     (r"^more hurtful words than", "più parole offensive di"),
+    (r"^lower logarithm of perplexity than", "logaritmo della perplessità più basso di"),
+    (r"^higher logarithm of perplexity than", "logaritmo della perplessità più alto di"),
+    (r"^shorter replies than", "risposte più corte di"),
+    (r"^longer replies than", "risposte più lunghe di"),
+    (r"^less repetitive than", "meno ripetitivo di"),
+    (r"^more repetitive than", "più ripetitivo di"),
+    (r"^less often in the prompt's language than", "meno spesso nella lingua chiesta di"),
+    (r"^more often in the prompt's language than", "più spesso nella lingua chiesta di"),
+    (r"^less known by heart than", "meno a memoria di"),
+    (r"^more known by heart than", "più a memoria di"),
+    (r"^less of its training rows by heart than", "meno righe di training a memoria di"),
+    (r"^more of its training rows by heart than", "più righe di training a memoria di"),
     (r"\bdi base:", "della base:"),
     (r"\bdi round", "del round"),
     (r"95 % between (\S+) and (\S+), (\S+) prompts", r"95 % tra \1 e \2, \3 prompt"),
@@ -94,7 +107,10 @@ def measure_name(name: str, texts: Texts) -> str:
 
 
 def _value(score: Score | None) -> str:
-    return f"{score.value:.3f}<small>{score.low:.3f} – {score.high:.3f}</small>" if score else "–"
+    if score is None:
+        return "–"
+    low, high = figure(score.low), figure(score.high)
+    return f"{figure(score.value)}<small>{low} – {high}</small>"
 
 
 def _made(score: Score, texts: Texts) -> str:
@@ -124,7 +140,8 @@ def _direction(name: str, difference: Difference) -> str:
     """Tell which way a difference goes, if it is told apart from chance among all that are shown."""
     if difference.p_holm > 0.05:
         return "none"
-    if name.startswith("regard_"):  # More positive or neutral regard is neither better nor worse by itself.
+    # More neutral regard or longer replies are neither better nor worse by themselves.
+    if name.startswith(("regard_", "reply_length", "kept_language")):
         return "moved"
     return "worse" if difference.interval.value > 0 else "better"
 

@@ -14,7 +14,7 @@ from alignchat.ui.i18n import round_name
 from alignchat.ui.judged_texts import JudgedTexts
 from alignchat.ui.shared import Choices, Page, said
 
-KINDS = ("bars", "rounds", "groups", "categories", "people")
+KINDS = ("bars", "rounds", "groups", "categories", "cost", "people")
 
 
 class ScoresTab:
@@ -141,6 +141,7 @@ class ScoresTab:
             "rounds": charts.scores_chart,
             "groups": charts.groups_chart,
             "categories": charts.categories_chart,
+            "cost": charts.side_effects_chart,
         }
         return views.drawing(draws[kind](cards, language).svg())
 
