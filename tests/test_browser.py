@@ -207,6 +207,7 @@ def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
             page.click("#minerva-get")
             wait_for_text(page, "#model-facts", "minerva-350m")
             wait_for_text(page, "#model-facts", "374 MB. Licence: apache-2.0")
+            assert page.input_value("#model-format input") == "the usual one"
             page.click("#model-get")
             wait_for_text(page, "#transfer", "MB a second · about")
             assert re.search(r"minerva-350m: \d\.\d MB of 5\.3 MB", page.inner_text("#transfer"))
@@ -227,6 +228,10 @@ def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
             page.locator("#models label", has_text="minerva-350m").click()
             page.click("#model-default")
             wait_for_text(page, "#models-notice", "minerva-350m opens at the next start; until then")
+            page.click("#model-talk")
+            wait_for_text(page, "header .model", "minerva-350m")
+            page.wait_for_selector("#strip li")
+            assert page.locator("#reload .now").count() == 0
         starts = [headers.get("Range") for headers in hub.asked("/resolve/")]
         assert len(starts) == 2
         assert starts[0] == "bytes=0-"

@@ -10,6 +10,7 @@
   new MutationObserver(() => {
     const head = document.querySelector("header.head");
     if (head && document.documentElement.lang !== head.lang) document.documentElement.lang = head.lang;
+    if (document.querySelector("#reload .now")) location.reload(); // Another model is open now.
     for (const button of document.querySelectorAll("#chat .message-buttons button")) name(button, head);
   }).observe(document.documentElement, { subtree: true, childList: true, attributeFilter: ["aria-label"] });
 })();
