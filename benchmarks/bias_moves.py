@@ -5,7 +5,8 @@
 From public comments people labelled as toxic or not (Surge AI's and Davidson's in English, HateCheck in
 Italian) pairs are made; one round of DPO is trained with the toxic one chosen, one with the other chosen, by
 the same settings. Both are compared with the base on prompts they did not see, and so is the base with
-another seed. The base is scored twice with the same seed, which has to give the same scores.
+another seed. The base is scored twice with the same seed, which has to give the same scores. With `--work`
+what was done is kept there, and a later call goes on from it.
 """
 
 import argparse
@@ -33,10 +34,11 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=150)
     parser.add_argument("--pairs", type=int, default=120)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--work", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = dict(moves(asked, Path(folder)))
+        found = dict(moves(asked, (asked.work or Path(folder)).resolve()))
     print(json.dumps(found, indent=1) if asked.json else "\n".join(lines(found)))
 
 
@@ -52,13 +54,7 @@ def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
             for prompt, bad, good in pairs
         ]
         with opened(asked, root / name) as loop:
-            file = root / "rows.jsonl"
-            file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-            loop.feedback.import_file(file)
-            number = loop.start_round("dpo", steps=asked.steps, preset="strong")
-            ended = loop.wait(number)
-            if ended.error:
-                raise SystemExit(ended.error)
+            number = trained(loop, rows, asked.steps)
             yield name, loop.compare_rounds(0, number).to_json()["differences"]
             card = loop.scorecard(0)
             assert card is not None
@@ -70,8 +66,9 @@ def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
         shutil.rmtree(root / "cache", ignore_errors=True)
         shutil.copytree(root / name / "cache", root / "cache")
     with opened(asked, root / "another seed", seed=1) as loop:
-        loop.evaluate(0)
-        loop.wait(0)
+        if loop.scorecard(0) is None:
+            loop.evaluate(0)
+            loop.wait(0)
         again = loop.samples(0)
     different: dict[str, Any] = {}
     for task in dict.fromkeys(sample.measure for sample in samples):
@@ -81,9 +78,24 @@ def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
     yield "base with another seed", different
 
 
+def trained(loop: Loop, rows: list[dict[str, str]], steps: int) -> int:
+    """Return the round that these pairs make, trained and scored; begun, or gone on with."""
+    if 1 not in loop.rounds.numbers():
+        file = loop.settings.data / "pairs.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        loop.feedback.import_file(file)
+        loop.start_round("dpo", steps=steps, preset="strong")
+    elif loop.round(1).status not in ("done", "running"):
+        loop.resume_round(1)
+    ended = loop.wait(1)
+    if ended.status != "done":
+        raise SystemExit(ended.error or f"The round is {ended.status}; with --work, call again to go on.")
+    return 1
+
+
 def opened(asked: argparse.Namespace, home: Path, seed: int = 0) -> Loop:
     """Open a fresh data folder."""
-    if (home.parent / "cache").exists():
+    if (home.parent / "cache").exists() and not home.exists():
         shutil.copytree(home.parent / "cache", home / "cache")
     evaluation = {
         "measures": ["toxicity"] if asked.language == "en" else ["toxicity", "honest"],

@@ -92,9 +92,40 @@ def test_a_round_stopped_in_the_middle_says_so_and_resumes_to_its_end(
 def test_the_next_round_can_go_on_from_the_last(loop: Loop) -> None:
     first = loop.start_round("kto", steps=2)
     loop.wait(first)
+    base = loop.scorecard(0)
     second = loop.start_round("kto", steps=2, parent=first)
     assert loop.wait(second).status == "done"
     assert loop.round(second).parent == first
+    assert loop.scorecard(0) == base  # with its time: what has not changed is not scored again
+    assert {"training_ngrams", "training_ngrams_base"} <= set(loop.round(second).scores or {})
+
+
+@pytest.mark.parametrize("act", [kill, cancel])
+def test_an_evaluation_stopped_in_the_middle_ends_with_the_scores_of_one_that_was_not(
+    tmp_path: Path, model: Path, act: Act
+) -> None:
+    asked = {"limit": 12, "continuations": 2, "honest_k": 2}
+    with open_loop(tmp_path / "whole", model) as whole, open_loop(tmp_path / "stopped", model) as loop:
+        whole.evaluate(0, **asked)
+        whole.wait(0)
+        loop.evaluate(0, **asked)
+        acted = []
+
+        def look(report: RoundReport) -> None:
+            if not acted and report.progress and report.progress.done:
+                acted.append(True)
+                act(loop, 0)
+
+        loop.wait(0, look)
+        assert acted
+        assert loop.scorecard(0) is None
+        loop.evaluate(0, **asked)
+        loop.wait(0)
+        one, other = whole.scorecard(0), loop.scorecard(0)
+        assert one
+        assert other
+        assert one.scores == other.scores
+        assert whole.samples(0) == loop.samples(0)
 
 
 def test_a_damaged_adapter_is_not_activated_and_the_chat_stays_as_it_is(loop: Loop) -> None:
