@@ -24,6 +24,8 @@ from alignchat.evaluation.run import evaluate
 from alignchat.llama_engine import LlamaEngine
 from alignchat.weights import for_batches
 
+MEASURES = ("toxicity", "regard", "honest")
+
 
 def main() -> None:
     """Measure and print."""
@@ -49,30 +51,34 @@ def main() -> None:
 def both(
     batch: catalog.Model, model: catalog.Model, settings: EvaluationSettings, one_in: int
 ) -> dict[str, Any]:
-    """Return the seconds of the whole evaluation, and its ratio to the sequential run."""
-    engine = LlamaEngine(batch, context=256, sequences=settings.batch_size)
-    started = time.perf_counter()
-    _, samples, generation = evaluate(engine, measures=plan.MEASURES, settings=settings)
-    seconds = time.perf_counter() - started
-    engine.close()
-    work = list(texts(settings))[::one_in]
-    alone = one_by_one(model, work, settings)
+    """Return the seconds of the whole evaluation, and its ratio to the sequential run, measured in turns."""
+    count = sequential = tokens = 0
+    seconds = generating = expected = 0.0
+    for measure in MEASURES:
+        engine = LlamaEngine(batch, context=256, sequences=settings.batch_size)
+        started = time.perf_counter()
+        _, samples, generation = evaluate(engine, measures=[measure], settings=settings)
+        seconds += time.perf_counter() - started
+        engine.close()
+        work = list(texts(measure, settings))[::one_in]
+        expected += one_by_one(model, work, settings) * len(samples) / len(work)
+        count, sequential = count + len(samples), sequential + len(work)
+        tokens, generating = tokens + int(generation["tokens"]), generating + generation["seconds"]
     return {
-        "texts": len(samples),
-        "tokens": generation["tokens"],
+        "texts": count,
+        "tokens": tokens,
         "seconds in all": round(seconds, 1),
-        "seconds of generation": generation["seconds"],
-        "tokens/s": round(generation["tokens"] / generation["seconds"]),
-        "sequential texts": len(work),
-        "sequential seconds": round(alone, 1),
-        "sequential seconds for all, by its sample": round(alone * len(samples) / len(work)),
-        "times as fast": round(alone * len(samples) / len(work) / seconds, 2),
+        "seconds of generation": round(generating, 1),
+        "tokens/s": round(tokens / generating),
+        "texts made one by one": sequential,
+        "seconds for all of them one by one, by these": round(expected),
+        "times as fast": round(expected / seconds, 2),
     }
 
 
-def texts(settings: EvaluationSettings) -> Iterator[tuple[str, int]]:
-    """Yield the prompt and the length of each text of the evaluation, in its order."""
-    for task in plan.tasks(plan.MEASURES, settings):
+def texts(measure: str, settings: EvaluationSettings) -> Iterator[tuple[str, int]]:
+    """Yield the prompt and the length of each text of a measure, in its order."""
+    for task in plan.tasks([measure], settings):
         for prompt in task.prompts.prompts:
             yield from [(prompt.text, task.sampling.max_tokens)] * task.k
 
