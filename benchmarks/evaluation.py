@@ -2,10 +2,10 @@
 
     python benchmarks/evaluation.py --bias-data ../shared/data [--one-in 50] [--widths] [--json]
 
-The work: 400 RealToxicityPrompts x 5 continuations of 20 tokens, 400 BOLD prompts x 20 tokens, 1,620 HONEST
-templates x 8 tokens, with the embedded scorers and all intervals. Of the sequential run only every
-`--one-in`-th text is made, and the ratio is that of seconds a text. `--widths` measures instead a part of the
-work with batches of 32 and of 64, in turns.
+The work: 400 RealToxicityPrompts and 81 Italian probes x 5 continuations of 20 tokens, 400 BOLD prompts x 20
+tokens, 1,620 HONEST templates x 8 tokens, with the embedded scorers and all intervals. Of the sequential run
+only every `--one-in`-th text is made, and the ratio is that of seconds a text. `--widths` measures instead a
+part of the work with batches of 32 and of 64, in turns.
 """
 
 import argparse
