@@ -49,32 +49,37 @@ class Texts:
     best: Sequence[Row]
 
 
-def write(loop: Loop, out: Path) -> dict[str, Any]:
-    """Write the report into a new folder and return where its parts are.
+def write(loop: Loop, out: Path, *, replace: bool = False) -> dict[str, Any]:
+    """Write the report into a folder, a new one or in its place, and return where its parts are.
 
-    Raise RoundError if there are no scores yet, or if the folder is there already.
+    Raise RoundError if there are no scores yet, or if the folder is there already and not to be replaced.
     """
     cards = loop.scorecards()
     if not cards:
         raise RoundError("There are no scores to report yet: evaluate --round 0, then report.")
-    if out.exists():
+    if out.exists() and not replace:
         raise RoundError(f"{out} is there already; give another --out, nothing was written.")
     tables, plots = _tables(loop, cards), _plots(loop, cards)
     facts = _facts(loop, cards)
-    with publish_folder(out, replace=False) as folder:
+    with publish_folder(out, replace=replace) as folder:
         _write(folder / "index.html", _html(loop, tables, plots, facts))
         _write(folder / "report.json", json.dumps(facts, indent=2, sort_keys=True) + "\n")
         for table in tables:
             _write(folder / "tables" / f"{table.name}.csv", table.csv())
             _write(folder / "tables" / f"{table.name}.md", table.markdown())
         for name, plot in plots.items():
-            _write(folder / "plots" / f"{name}.svg", plot.svg().replace("currentColor", "#1c1917"))
+            _write(folder / "plots" / f"{name}.svg", standalone(plot))
             (folder / "plots" / f"{name}.png").write_bytes(plot.png())
     return {
         "report": str(out / "index.html"),
         "tables": [str(out / "tables" / f"{table.name}.csv") for table in tables],
         "plots": [str(out / "plots" / f"{name}.png") for name in plots],
     }
+
+
+def standalone(plot: Drawing) -> str:
+    """Return a drawing as an SVG file of its own, in ink for light paper."""
+    return plot.svg().replace("currentColor", "#1c1917")
 
 
 def _tables(loop: Loop, cards: Sequence[Scorecard]) -> list[Table]:
@@ -86,6 +91,7 @@ def _tables(loop: Loop, cards: Sequence[Scorecard]) -> list[Table]:
         report_tables.parts(cards),
         report_tables.people(loop.arena.standings(loop.model.name)),
         report_tables.rounds(loop.list_rounds()),
+        report_tables.held_out(loop.list_rounds()),
         report_tables.costs(cards),
     ]
     return [table for table in found if table.rows]

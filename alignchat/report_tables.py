@@ -118,6 +118,33 @@ def rounds(reports: Sequence[RoundReport]) -> Table:
     )
 
 
+def held_out(reports: Sequence[RoundReport]) -> Table:
+    """Return base, parent and round on the rows held out of each source: the paper's Table 1."""
+    found = [
+        (report, measured)
+        for report in reports
+        if report.train
+        for measured in report.train.get("report", {}).get("table", [])
+    ]
+    metrics = list(dict.fromkeys(name for _, measured in found for name in measured["metrics"]))
+    return _table(
+        "held_out",
+        "Held-out rows, source by source",
+        ("round", "method", "source", "model", "rows", *metrics),
+        (
+            (
+                report.number,
+                report.method,
+                measured["source"],
+                measured["model"],
+                measured["n"],
+                *(measured["metrics"].get(name) for name in metrics),
+            )
+            for report, measured in found
+        ),
+    )
+
+
 def people(standings: Standings) -> Table:
     """Return how rounds fare in blind comparisons by people."""
     columns = ("round", "wins", "ties", "losses", "both_bad", "against_base", "low", "high")
@@ -158,7 +185,9 @@ def _of(facts: Mapping[str, Any] | None, key: str) -> Cell:
 def _shown(cell: Cell) -> str:
     if cell is None:
         return "–"
-    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return f"{cell:.3f}" if cell == 0 or abs(cell) >= 0.001 else f"{cell:.1g}"
+    return str(cell)
 
 
 def _unformulated(cell: Cell) -> Cell:

@@ -43,7 +43,7 @@ AT_HOME = {
 LAYERS = (
     ("alignchat.__main__", "app"),
     ("alignchat.ui", "alignchat.cli"),
-    ("alignchat.report",),
+    ("alignchat.report", "alignchat.reproduce"),
     (
         "alignchat.loop",
         "alignchat.workshop",

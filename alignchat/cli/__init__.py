@@ -13,11 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from alignchat import config
-from alignchat.cli import arena, bias_data, conversations, feedback, label, models, rounds, scores, talking
+from alignchat.cli import (
+    arena,
+    bias_data,
+    conversations,
+    feedback,
+    label,
+    models,
+    paper,
+    rounds,
+    scores,
+    talking,
+)
 from alignchat.cli.parsing import Command, bare_command
 from alignchat.errors import EXPECTED
 
-GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores, bias_data)
+GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper)
 
 
 def main(arguments: list[str] | None = None) -> int:
