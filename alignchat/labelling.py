@@ -9,12 +9,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from alignchat.agreement import Agreement, nominal_alpha
 from alignchat.errors import DataError
+from alignchat.hub_sets import HubSets, parse
 from alignchat.replies_ahead import Prompt, RepliesAhead
 from alignchat.starters import STARTERS
 from alignchat.voices import Voice
@@ -56,12 +57,14 @@ class Labelling:
         ahead: RepliesAhead,
         voices: Callable[[], tuple[Voice, Voice]],
         system_prompt: str,
+        sets: HubSets,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ahead = ahead
         self._store = store
         self._voices = voices
+        self._sets = sets
         self._opening = (Message(role="system", content=system_prompt),) if system_prompt.strip() else ()
         self._clock = clock
         self._lock = threading.Lock()
@@ -120,6 +123,17 @@ class Labelling:
             return self.read(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{path} cannot be read ({error}); give a text file in UTF-8.") from error
+
+    def of_set(self, text: str) -> list[Prompt]:
+        """Return the prompts of a preference set, by default of all of it that is here.
+
+        `text` is what `hub_sets.parse` reads. Raise DataError if what is asked for has not been got.
+        """
+        asked = parse(text)
+        held = self._sets.held(asked)
+        if held and asked.amount == "all":
+            asked = replace(asked, rows=held.rows)
+        return list(dict.fromkeys(row.prompt for row in self._sets.source(asked, "kto").rows))
 
     def history(self) -> list[Prompt]:
         """Return what was asked so far in chats and comparisons, the newest first."""

@@ -15,12 +15,13 @@ from alignchat.conversations import Conversations
 from alignchat.engine import Engine
 from alignchat.errors import DataError, ModelError
 from alignchat.feedback import Feedback, open_store
+from alignchat.hub_sets import HubSets
 from alignchat.labelling import Labelling
 from alignchat.models import Models
 from alignchat.replies_ahead import RepliesAhead
 from alignchat.under_way import UnderWay
 from alignchat.voices import Voice
-from alignchat.workshop import ExportFormat, Workshop
+from alignchat.workshop import SETS_FOLDER, ExportFormat, Workshop
 from feedback_store import Choice, FeedbackStore, Verdict
 
 __all__ = ["VERDICTS", "ExportFormat", "Loop"]
@@ -187,4 +188,5 @@ class Loop(Workshop):
             ahead,
             lambda: (self._voice(None, 0), self._voice(None, None)),
             self.settings.chat.system_prompt,
+            HubSets(self.settings.data / SETS_FOLDER),
         )

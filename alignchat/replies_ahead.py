@@ -37,7 +37,7 @@ class Making:
     made: int
     waiting: int
     useless: int
-    error: BaseException | None
+    error: Exception | None
 
 
 class RepliesAhead:
@@ -94,12 +94,13 @@ class RepliesAhead:
         with self._lock:
             done = self._done
             ended = done is None or done.done()
+            error = done.exception() if done and ended else None
             return Making(
                 running=not ended,
                 made=self._made,
                 waiting=len(self._read()),
                 useless=self._useless,
-                error=done.exception() if done and ended else None,
+                error=error if isinstance(error, Exception) else None,
             )
 
     def wait(self, seconds: float | None = None) -> None:

@@ -167,8 +167,7 @@ def page_of(
 
 
 def go(page: Any, tab: str) -> None:
-    position = ["chat", "compare", "rounds", "scores", "models"].index(tab)
-    page.locator("#tabs button[role=tab]").nth(position).click()
+    page.click(f"#tab-{tab}-button")
 
 
 def say(page: Any, text: str) -> None:

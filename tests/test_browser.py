@@ -119,8 +119,8 @@ def test_from_the_first_page_to_the_second_point_of_the_chart(chromium: Any, tmp
         page.click("#use")
         wait_for_text(page, "#rounds-notice", "Round 1 is in use")
         go(page, "compare")
-        wait_for_value(page, "#left-voice input", "The one in use (round 1)")
-        wait_for_value(page, "#right-voice input", "Base model")
+        wait_for_value(page, "#first-voice input", "The one in use (round 1)")
+        wait_for_value(page, "#second-voice input", "Base model")
         compare_and_choose(page, "b", (1, 2, 1))
         go(page, "scores")
         page.wait_for_selector("#scores-chart svg")
@@ -185,7 +185,7 @@ def test_dpo_without_pairs_says_one_sentence_on_the_page(chromium: Any, shared_a
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_tab_scrolls_sideways_on_a_telephone(chromium: Any, shared_app: App, dark: bool) -> None:
     with page_of(chromium, shared_app, locale="it-IT", width=390, height=844, dark=dark) as page:
-        for tab in ("chat", "compare", "rounds", "scores", "models"):
+        for tab in ("chat", "compare", "label", "rounds", "scores", "models"):
             go(page, tab)
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab

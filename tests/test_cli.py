@@ -100,7 +100,7 @@ def test_a_queue_is_prepared_and_worked_through_without_a_screen(run: Run, tmp_p
     state = run("label", "status")
     assert [state[key] for key in ("labelled", "left", "waiting")] == [1, 0, 0]
     assert state["agreement"] == {"alpha": None, "items": 0, "labels": 0}
-    assert "give --starters, --history or --file" in run("label", "prepare", status=1)
+    assert "give --starters, --history, --file or --set" in run("label", "prepare", status=1)
 
 
 def test_a_thumb_can_be_cleared(run: Run) -> None:

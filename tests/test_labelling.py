@@ -186,8 +186,9 @@ def test_an_edited_reply_is_preferred_over_the_original_once(loop: Loop) -> None
     (item,) = queue.take()
     for _ in range(2):
         queue.edit(item.id, "right", "better", edit_id="e" * 32)
-    (row,) = loop._dataset("dpo").train
-    assert (row.chosen, row.rejected) == ("better", item.right)  # type: ignore[union-attr]
+    (edit,) = loop._store.edits()
+    assert (edit.text, edit.completion_id) == ("better", loop.arena.comparison(item.id).right.id)
+    assert loop.preview("dpo")["train"] == 1
     with pytest.raises(DataError, match="cannot be empty"):
         queue.edit(item.id, "left", " ")
 
@@ -294,6 +295,17 @@ def test_prompts_are_read_from_lines_and_from_json_lines_and_refused_with_their_
         queue.read(" \n")
     with pytest.raises(DataError, match="cannot be read"):
         queue.read_file(tmp_path / "nowhere.txt")
+
+
+def test_prompts_come_from_a_preference_set_that_is_here_once_each(loop: Loop, tmp_path: Path) -> None:
+    rows = [{"prompt": f"question {i % 2}", "chosen": f"yes {i}", "rejected": f"no {i}"} for i in range(4)]
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert [p[-1].content for p in loop.labelling.of_set(str(file))] == ["question 0", "question 1"]
+    with pytest.raises(DataError, match="get it first"):
+        loop.labelling.of_set("trl-lib/kto-mix-14k:20")
+    with pytest.raises(DataError, match="names no preference set"):
+        loop.labelling.of_set("")
 
 
 def test_history_is_what_was_asked_once_each_without_the_queues_own(loop: Loop) -> None:

@@ -10,6 +10,7 @@ from alignchat.arena import VERDICTS
 from alignchat.cli.parsing import add_group, loop_command, positive
 from alignchat.errors import Cancelled, DataError
 from alignchat.loop import Loop
+from alignchat.replies_ahead import Prompt
 
 
 def add_to(commands: Any) -> None:
@@ -20,6 +21,7 @@ def add_to(commands: Any) -> None:
     source.add_argument("--starters", choices=("en", "it"), help="the embedded prompts")
     source.add_argument("--history", action="store_true", help="what was asked so far")
     source.add_argument("--file", type=Path, help="one prompt a line, or JSON lines with `prompt`")
+    source.add_argument("--set", metavar="NAME[:ROWS]", help="a preference set that is on this machine")
     asked.add_argument("--count", type=positive, default=20, help="at most so many prompts (20)")
     asked.add_argument("--overlap", type=positive, default=1, help="so many people label each pair (1)")
     for name, run in {"next": following, "answer": answer, "status": status}.items():
@@ -33,18 +35,13 @@ def add_to(commands: Any) -> None:
 def prepare(loop: Loop, options: argparse.Namespace) -> Any:
     """Make pairs of replies to label; without a source go on with those that wait."""
     ahead = loop.labelling.ahead
-    if options.starters or options.history or options.file:
-        if options.file:
-            prompts = loop.labelling.read_file(options.file)
-        else:
-            prompts = (
-                loop.labelling.starters(options.starters) if options.starters else loop.labelling.history()
-            )
+    prompts = _prompts(loop, options)
+    if prompts is not None:
         loop.labelling.prepare(prompts, count=options.count, overlap=options.overlap)
     elif ahead.now().waiting:
         loop.labelling.go_on()
     else:
-        raise DataError("Nothing waits to be made; give --starters, --history or --file.")
+        raise DataError("Nothing waits to be made; give --starters, --history, --file or --set.")
     try:
         while (now := ahead.now()).running:
             print(f"{now.made} pairs made, {now.waiting} prompts to go", file=sys.stderr)
@@ -77,3 +74,14 @@ def status(loop: Loop, options: argparse.Namespace) -> Any:
     return asdict(loop.labelling.state(annotator=options.annotator)) | {
         "waiting": loop.labelling.ahead.now().waiting
     }
+
+
+def _prompts(loop: Loop, options: argparse.Namespace) -> list[Prompt] | None:
+    queue = loop.labelling
+    if options.file:
+        return queue.read_file(options.file)
+    if options.set:
+        return queue.of_set(options.set)
+    if options.history:
+        return queue.history()
+    return queue.starters(options.starters) if options.starters else None

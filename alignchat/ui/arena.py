@@ -1,7 +1,13 @@
-"""The tab Compare: one prompt, two replies side by side, and which of them is better."""
+"""The tab Compare: one prompt, two replies side by side, blind unless one asks, and how rounds stand.
 
+The vote itself goes from compare.js to `/votes`. Until then the page holds the comparison's id and the
+texts; who replied is asked for afterwards.
+"""
+
+import json
 import random
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -9,30 +15,34 @@ import gradio as gr
 from alignchat.errors import DataError
 from alignchat.loop import VERDICTS
 from alignchat.starters import STARTERS
-from alignchat.ui import messages
-from alignchat.ui.errors import Handler, Notices, Updates
-from alignchat.ui.shared import ACTIVE, Page, round_or_none, said
+from alignchat.ui import messages, standings
+from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.i18n import round_name
+from alignchat.ui.shared import Page, said
 from alignchat.ui.stops import Stops
+
+SIDES = ("left", "right")
+# A voice is a model, null for the open one, and a round, null for the one in use.
+ACTIVE, BASE = "[null, null]", "[null, 0]"
 
 
 class ArenaTab:
-    """The components of the tab and their handlers; `pair` holds the ids of the two replies."""
+    """The components of the tab and their handlers; `pair` holds the comparison's id."""
 
     def __init__(self, page: Page) -> None:
         """Lay the tab out; call inside the tab's block."""
         self.page, self.texts, self.stops = page, page.texts, Stops()
         self.pair = gr.State(None)
         self._lay_prompt()
+        self._lay_voices()
         with gr.Row(elem_id="arena-sides", equal_height=True):
-            self.voices, self.replies = zip(
-                *(self._lay_side(side) for side in ("left", "right")), strict=True
-            )
+            self.replies, self.makers = zip(*(self._lay_side(side) for side in SIDES), strict=True)
         with gr.Column(elem_id="verdict-bar"):
-            self.notice = gr.Markdown(elem_id="compare-notice")
-            with gr.Row(elem_id="verdicts"):
-                self.verdicts = {verdict: self._lay_verdict(verdict) for verdict in VERDICTS}
-        hints = f"<span>{self.texts['verdict_keys']}</span> {self.texts['same_model']}"
-        gr.Markdown(hints, elem_id="verdict-keys", elem_classes="hint")
+            self.notice = gr.Markdown(elem_id="compare-notice", sanitize_html=False)
+            self._lay_verdicts()
+        gr.Markdown(self.texts["verdict_keys"], elem_id="verdict-keys", elem_classes="hint")
+        self.all = gr.Checkbox(False, label=self.texts["standings_all"], elem_id="standings-all")
+        self.standings = gr.Markdown(elem_id="standings", sanitize_html=False)
         self.notices = Notices(self.notice, page.language)
         self._wire()
 
@@ -57,15 +67,30 @@ class ArenaTab:
                 texts["stop"], variant="stop", visible=False, scale=0, min_width=170, elem_id="compare-stop"
             )
 
-    def _lay_side(self, side: str) -> tuple[gr.Dropdown, gr.Markdown]:
-        with gr.Column(min_width=300, elem_id=f"arena-{side}", elem_classes="side"):
-            voice = gr.Dropdown(
-                [("", ACTIVE)],
-                value=ACTIVE,
-                label=self.texts[side],
-                elem_id=f"{side}-voice",
-                filterable=False,
+    def _lay_voices(self) -> None:
+        with gr.Row(elem_id="arena-voices"):
+            self.voices = tuple(
+                gr.Dropdown(
+                    [("", ACTIVE)],
+                    value=ACTIVE,
+                    label=self.texts[f"voice_{which}"],
+                    elem_id=f"{which}-voice",
+                    filterable=False,
+                    min_width=150,
+                )
+                for which in ("first", "second")
             )
+            self.blind = gr.Checkbox(
+                True,
+                label=self.texts["blind"],
+                info=self.texts["blind_about"],
+                elem_id="blind",
+                min_width=150,
+            )
+
+    def _lay_side(self, side: str) -> tuple[gr.Markdown, gr.Markdown]:
+        with gr.Column(min_width=300, elem_id=f"arena-{side}", elem_classes="side"):
+            maker = gr.Markdown(elem_id=f"{side}-maker", elem_classes="maker", sanitize_html=False)
             reply = gr.Markdown(
                 f"*{self.texts['compare_empty']}*",
                 label=self.texts[f"{side}_reply"],
@@ -73,51 +98,102 @@ class ArenaTab:
                 elem_classes="reply",
                 latex_delimiters=[],
             )
-        return voice, reply
+        return reply, maker
 
-    def _lay_verdict(self, verdict: str) -> gr.Button:
-        label, name = self.texts[f"verdict_{verdict}"], verdict.replace("_", "-")
-        return gr.Button(label, interactive=False, min_width=140, elem_id=f"verdict-{name}")
+    def _lay_verdicts(self) -> None:
+        texts = self.texts
+        with gr.Row(elem_id="verdicts"):
+            self.verdicts = [
+                gr.Button(
+                    texts[f"verdict_{verdict}"],
+                    interactive=False,
+                    min_width=120,
+                    elem_id=f"verdict-{verdict.replace('_', '-')}",
+                )
+                for verdict in VERDICTS
+            ]
+            self.skip = gr.Button(
+                texts["verdict_skip"], interactive=False, min_width=90, elem_id="verdict-skip"
+            )
+            self.undo = gr.Button(
+                texts["verdict_undo"], interactive=False, min_width=90, elem_id="verdict-undo"
+            )
+        # Pressed by compare.js once the server has the vote on its disk.
+        self.voted = gr.Button(elem_id="compare-voted", elem_classes="pressed-by-script")
+        self.taken_back = gr.Button(elem_id="compare-taken-back", elem_classes="pressed-by-script")
 
     def _wire(self) -> None:
-        guard, buttons = self.notices.guard, list(self.verdicts.values())
+        guard = self.notices.guard
+        hidden: Any = {"queue": False, "show_progress": "hidden"}
+        buttons = [*self.verdicts, self.skip, self.undo]
         gr.on(
             [self.run.click, self.box.submit],
             guard(self._compare, reset=lambda *_: self._state(busy=False)),
-            [self.box, *self.voices],
-            [self.notice, self.pair, *self.replies, *buttons, self.run, self.stop],
+            [self.box, *self.voices, self.blind],
+            [self.notice, self.pair, *self.replies, *self.makers, *buttons, self.run, self.stop],
             show_progress="hidden",
             concurrency_limit=None,
         )
-        self.stop.click(self._stop, None, self.stop, queue=False, show_progress="hidden")
-        self.suggest.click(self._suggest, None, self.box, queue=False, show_progress="hidden")
-        outputs = [self.notice, self.box, self.page.strip, self.pair, *buttons]
-        for verdict, button in self.verdicts.items():
-            button.click(
-                guard(self._chooser(verdict)), self.pair, outputs, queue=False, show_progress="hidden"
-            )
+        self.stop.click(self._stop, None, self.stop, **hidden)
+        self.suggest.click(self._suggest, None, self.box, **hidden)
+        self.skip.click(guard(self._skip), None, [self.notice, self.box, self.pair, *buttons], **hidden)
+        told = [self.notice, self.box, self.standings, *self.makers, *buttons]
+        for button, act in {self.voted: self._voted, self.taken_back: self._taken_back}.items():
+            button.click(guard(act), [self.pair, self.all], told, **hidden)
+        self.all.input(lambda all: self.stand(all), self.all, self.standings, **hidden)
 
-    def _compare(self, text: str, left: int, right: int, request: gr.Request) -> Iterator[Updates]:
-        growing = self.page.loop.compare(text, left=round_or_none(left), right=round_or_none(right))
-        pair: list[str | None] = [None, None]
-        yield {**dict.fromkeys(self.replies, "…"), self.pair: None, **self._state(busy=True)}
+    def _compare(
+        self, text: str, first: str, second: str, blind: bool, request: gr.Request
+    ) -> Iterator[Updates]:
+        (left_model, left), (right_model, right) = json.loads(first), json.loads(second)
+        growing = self.page.loop.compare(
+            text, left=left, right=right, left_model=left_model, right_model=right_model, blind=blind
+        )
+        pair = None
+        empty = dict.fromkeys(self.replies, "…") | dict.fromkeys(self.makers, "")
+        yield {**empty, self.pair: None, **self._state(busy=True)}
         for replies in self.stops.until(request.session_hash, growing):
-            pair = [reply.completion_id if reply else None for reply in replies]
+            pair = replies[0].conversation_id if None not in replies and replies[0] else None
             texts = [messages.escape(reply.text) if reply else "…" for reply in replies]
             yield dict(zip(self.replies, texts, strict=True))
-        yield {self.pair: pair, **self._state(busy=False, choosable=None not in pair)}
+        # The script finds the comparison's id here; it says nothing else.
+        held = {self.notice: _mark(pair) if pair else ""}
+        makers = {} if blind or pair is None else self._makers(pair)
+        yield {self.pair: pair, **held, **makers, **self._state(busy=False, choosable=pair is not None)}
 
-    def _chooser(self, verdict: Any) -> Handler:
-        def choose(pair: list[str] | None) -> Updates:
-            if pair is None:
-                raise DataError(self.texts["choose_first"])
-            self.page.loop.choose(pair[0], pair[1], verdict)
-            sentence = f"{self.texts[f'saved_{verdict}']} {self.texts['next_prompt']}"
-            spent = {button: gr.Button(interactive=False) for button in self.verdicts.values()}
-            strip = {self.page.strip: self.page.strip_now()}
-            return {self.notice: said(sentence), self.box: "", self.pair: None} | strip | spent
+    def _voted(self, pair: str | None, all: bool) -> Updates:
+        if pair is None:
+            raise DataError(self.texts["choose_first"])
+        sentence = said(f"{self.texts['vote_saved']} {self.texts['next_prompt']}")
+        return {
+            self.notice: _mark(pair) + sentence,
+            self.box: "",
+            **self._makers(pair),
+            **self.stand(all),
+            **self._buttons(choosable=False, undoable=True),
+        }
 
-        return choose
+    def _taken_back(self, pair: str | None, all: bool) -> Updates:
+        return {
+            self.notice: _mark(pair or "") + said(self.texts["vote_taken_back"]),
+            **self.stand(all),
+            **self._buttons(choosable=True),
+        }
+
+    def _makers(self, pair: str) -> Updates:
+        told = [
+            standings.name(maker, self.page.loop.model.name, self.texts)
+            for maker in self.page.loop.arena.makers(pair)
+        ]
+        return dict(zip(self.makers, map(escape, told), strict=True))
+
+    def _skip(self) -> Updates:
+        return {
+            self.notice: said(self.texts["skipped"]),
+            self.box: "",
+            self.pair: None,
+            **self._buttons(choosable=False),
+        }
 
     def _stop(self, request: gr.Request) -> Updates:
         self.stops.stop(request.session_hash)
@@ -128,13 +204,38 @@ class ArenaTab:
 
     def refresh(self) -> Updates:
         """Return the updates that put the round in use beside the base model, if they are two."""
-        choices, (left, right) = self.page.voices(), self.voices
-        other = 0 if self.page.active() else ACTIVE
-        return {left: gr.Dropdown(choices, value=ACTIVE), right: gr.Dropdown(choices, value=other)}
+        choices, (first, second) = self._voices(), self.voices
+        other = BASE if self.page.active() else ACTIVE
+        return {first: gr.Dropdown(choices, value=ACTIVE), second: gr.Dropdown(choices, value=other)}
+
+    def _voices(self) -> list[tuple[str, str]]:
+        loop, texts = self.page.loop, self.texts
+        active = texts["voice_active"].format(round=round_name(self.page.active(), texts))
+        rounds = [(round_name(n, texts, capital=True), f"[null, {n}]") for n in loop.talkable()]
+        others = [report.name for report in loop.models.reports() if report.state == "ready"]
+        return [
+            (active, ACTIVE),
+            *rounds,
+            *((name, json.dumps([name, None])) for name in others if name != loop.model.name),
+        ]
+
+    def stand(self, all: bool) -> Updates:
+        """Return the updates that show how the rounds stand."""
+        home = self.page.loop.model.name
+        told = self.page.loop.arena.standings(home, all=all)
+        return {self.standings: standings.shown(told, home, self.texts)}
 
     def _state(self, *, busy: bool, choosable: bool = False) -> Updates:
         return {
             self.run: gr.Button(visible=not busy),
             self.stop: gr.Button(visible=busy, interactive=True),
-            **{button: gr.Button(interactive=choosable) for button in self.verdicts.values()},
+            **self._buttons(choosable=choosable),
         }
+
+    def _buttons(self, *, choosable: bool, undoable: bool = False) -> Updates:
+        choices: dict[Any, Any] = dict.fromkeys([*self.verdicts, self.skip], gr.Button(interactive=choosable))
+        return choices | {self.undo: gr.Button(interactive=undoable)}
+
+
+def _mark(pair: str) -> str:
+    return f'<div id="comparison" data-id="{escape(pair)}"></div>'

@@ -75,6 +75,20 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"(\d+) more different prompts: .* from (\d+) on .*": r"Altre \1 domande diverse: la varietà insegna più "
     r"del numero, e da \2 in su alcune si tengono da parte per misurare il round.",
     r"(\d+) different prompts: .*": r"\1 domande diverse: alcune si tengono da parte per misurare il round.",
+    # Compare and Label
+    r"Whose replies these are is told after the vote\.": "Di chi sono le risposte si sa dopo il voto.",
+    r"Replies are being made for the queue already.*": "Sto già facendo risposte per la coda; aspetta, o "
+    "fermale.",
+    r"There are no new prompts here.*": "Qui non ci sono domande nuove: tutte hanno già una coppia in coda; "
+    "prendine altre.",
+    r"There are no prompts here; write one a line\.": "Qui non ci sono domande; scrivine una per riga.",
+    r"Line (\d+) has no prompt:.*": r"La riga \1 non ha una domanda: ogni riga ha bisogno di \"prompt\", un "
+    "testo o messaggi che finiscono con quello dell'utente.",
+    r"Somebody has labelled this pair already.*": "Qualcuno ha già giudicato questa coppia, perciò resta; "
+    "rimandala.",
+    r"This pair is no longer in the queue\.": "Questa coppia non è più nella coda.",
+    r"An edited reply cannot be empty.*": "Una risposta riscritta non può essere vuota; scrivi qualcosa, o "
+    "lascia stare.",
     # Models
     r"There is no network, and (.*) are to be fetched from the hub\.": "Non c'è rete, e servono "
     r"\1 dall'hub.",

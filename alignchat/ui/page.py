@@ -11,6 +11,7 @@ from alignchat.ui.arena import ArenaTab
 from alignchat.ui.chat import ChatTab
 from alignchat.ui.errors import Updates
 from alignchat.ui.i18n import LANGUAGES, TEXTS, Language, Texts
+from alignchat.ui.label import LabelTab
 from alignchat.ui.models import ModelsTab
 from alignchat.ui.rounds import RoundsTab
 from alignchat.ui.scores import ScoresTab
@@ -43,8 +44,10 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
                 chat = ChatTab(page)
-            with gr.Tab(texts["tab_compare"], id="compare", elem_id="tab-compare"):
+            with gr.Tab(texts["tab_compare"], id="compare", elem_id="tab-compare") as compare_tab:
                 arena = ArenaTab(page)
+            with gr.Tab(texts["tab_label"], id="label", elem_id="tab-label") as label_tab:
+                label = LabelTab(page)
             with gr.Tab(texts["tab_rounds"], id="rounds", elem_id="tab-rounds") as rounds_tab:
                 rounds = RoundsTab(page)
             with gr.Tab(texts["tab_scores"], id="scores", elem_id="tab-scores") as scores_tab:
@@ -52,6 +55,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             with gr.Tab(texts["tab_models"], id="models", elem_id="tab-models") as models_tab:
                 models = ModelsTab(page)
         retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
+        compare_tab.select(arena.stand, arena.all, arena.standings, show_progress="hidden")
+        label_tab.select(label.open, None, [label.panel, *label.shown()], show_progress="hidden")
         rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
         scores_tab.select(scores.refresh, scores.chosen(), scores.shown(), show_progress="hidden")
         seen = [models.notice, *models.shown()]

@@ -101,7 +101,7 @@ def application(loop: Loop) -> Any:
     from fastapi import FastAPI, Request
     from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-    from alignchat.ui import build, votes
+    from alignchat.ui import build, label_routes, votes
     from alignchat.ui.theme import CSS, component_texts, theme
 
     app = FastAPI(openapi_url=None)
@@ -127,6 +127,7 @@ def application(loop: Loop) -> Any:
         return FileResponse(SCRIPTS[name], media_type="text/javascript")
 
     app.include_router(votes.router(loop))
+    app.include_router(label_routes.router(loop))
 
     @app.get("/manifest.json")
     def manifest() -> Response:

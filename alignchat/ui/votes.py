@@ -7,7 +7,7 @@ by the ids they have here, never by their text. The answer is 200 only when the 
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -45,7 +45,31 @@ class ThumbVote(Vote):
         loop.feedback.rate(self.completion_id, self.up, tags=self.tags, comment=self.comment, id=self.id)
 
 
-READ: TypeAdapter[ThumbVote] = TypeAdapter(ThumbVote)  # a union once there are more kinds
+class ChoiceVote(Vote):
+    """Which side of a comparison is better; `verdict` null takes it back."""
+
+    comparison_id: str = Field(max_length=64)
+    verdict: Literal["left", "right", "tie", "both_bad"] | None
+
+    def save(self, loop: Loop) -> None:
+        """Save the vote; raise one of `errors.EXPECTED` if it was not."""
+        loop.arena.vote(self.comparison_id, self.verdict, id=self.id)
+
+
+class RewriteVote(Vote):
+    """A person's version of one reply in the label queue."""
+
+    comparison_id: str = Field(max_length=64)
+    side: Literal["left", "right"]
+    text: str = Field(max_length=100_000)
+
+    def save(self, loop: Loop) -> None:
+        """Save the vote; raise one of `errors.EXPECTED` if it was not."""
+        loop.labelling.edit(self.comparison_id, self.side, self.text, edit_id=self.id)
+
+
+AnyVote: TypeAlias = ThumbVote | ChoiceVote | RewriteVote
+READ: TypeAdapter[AnyVote] = TypeAdapter(AnyVote)
 
 
 def router(loop: Loop) -> APIRouter:
@@ -75,7 +99,7 @@ def _save(loop: Loop, body: bytes) -> dict[str, int]:
     return {key: stats[key] for key in COUNTED}
 
 
-def _read(body: bytes) -> ThumbVote:
+def _read(body: bytes) -> AnyVote:
     try:
         return READ.validate_json(body)
     except ValidationError as error:

@@ -1,0 +1,72 @@
+"""How rounds stand by the choices made, as HTML and as sentences. Knows no component."""
+
+from html import escape
+
+from alignchat.arena import Player, Standings
+from alignchat.ui import views
+from alignchat.ui.i18n import Texts, round_name
+from alignchat.win_rates import Duel, Rate
+
+
+def name(player: Player, home: str, texts: Texts) -> str:
+    """Return what the page calls who replied; a model is named if it is not the one that is open."""
+    round = round_name(player.round, texts, capital=True)
+    return round if player.model == home else f"{player.model}: {round}"
+
+
+def shown(standings: Standings, home: str, texts: Texts) -> str:
+    """Return the tables, each rate with its interval and its number of votes, and what they say."""
+    left_out = [
+        texts[f"left_out_{key}"].format(n=n)
+        for key, n in {"not_blind": standings.not_blind, "same_round": standings.same_round}.items()
+        if n
+    ]
+    said = [f"<p>{escape(sentence(duel, home, texts))}</p>" for duel in standings.duels]
+    if standings.ranked:
+        order = " › ".join(name(player, home, texts) for player in standings.ranked)
+        said.append(f"<p>{escape(texts['standings_ranked'].format(order=order))}</p>")
+    if not standings.duels:
+        said.append(f"<p>{escape(texts['standings_empty'])}</p>")
+    if left_out:
+        said.append(f'<p class="hint">{escape(texts["left_out"].format(what=", ".join(left_out)))}</p>')
+    tables = [_pairs(standings, home, texts)] if standings.duels else []
+    if len(standings.rounds) > 2:
+        tables.append(_rounds(standings, home, texts))
+    return f"<h3>{escape(texts['standings'])}</h3>" + "".join([*tables, *said])
+
+
+def sentence(duel: Duel[Player], home: str, texts: Texts) -> str:
+    """Say what the votes on two rounds amount to, and how many more it would take to tell them apart."""
+    both = {"first": name(duel.first, home, texts), "second": name(duel.second, home, texts)}
+    if duel.rate is not None and duel.decided:
+        key = "duel_better" if duel.rate.value > 0.5 else "duel_worse"
+        return texts[key].format(**both, n=duel.n)
+    key = "duel_even" if duel.needed is None else "duel_open"
+    return texts[key].format(**both, n=duel.n, needed=duel.needed)
+
+
+def _pairs(standings: Standings, home: str, texts: Texts) -> str:
+    keys = ("first", "second", "votes", "wins", "ties", "losses", "both_bad", "win_rate")
+    rows = [
+        [
+            escape(name(duel.first, home, texts)),
+            escape(name(duel.second, home, texts)),
+            *(str(n) for n in (duel.n, duel.wins, duel.ties, duel.losses, duel.both_bad)),
+            _rate(duel.rate),
+        ]
+        for duel in standings.duels
+    ]
+    return views.table([texts[f"column_{key}"] for key in keys], rows, texts["standings"])
+
+
+def _rounds(standings: Standings, home: str, texts: Texts) -> str:
+    keys = ("round", "votes", "against_base")
+    rows = [
+        [escape(name(standing.player, home, texts)), str(standing.n), _rate(standing.against_base)]
+        for standing in standings.rounds
+    ]
+    return views.table([texts[f"column_{key}"] for key in keys], rows, texts["column_against_base"])
+
+
+def _rate(rate: Rate | None) -> str:
+    return "–" if rate is None else f"{rate.value:.2f} ({rate.low:.2f} – {rate.high:.2f})"
