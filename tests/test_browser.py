@@ -229,7 +229,7 @@ def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
             page.click("#model-default")
             wait_for_text(page, "#models-notice", "minerva-350m opens at the next start; until then")
             page.click("#model-talk")
-            wait_for_text(page, "header .model", "minerva-350m")
+            wait_for_text(page, "#strip .model", "minerva-350m")
             page.wait_for_selector("#strip li")
             assert page.locator("#reload .now").count() == 0
         starts = [headers.get("Range") for headers in hub.asked("/resolve/")]
@@ -237,7 +237,7 @@ def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
         assert starts[0] == "bytes=0-"
         assert starts[1] != "bytes=0-"
         with running_app(data, **asked) as app, page_of(chromium, app) as page:
-            assert page.inner_text("header .model") == "minerva-350m"
+            assert page.inner_text("#strip .model") == "minerva-350m"
             assert page.locator("#minerva").count() == 0
 
 

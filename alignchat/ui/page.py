@@ -26,7 +26,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
     texts = TEXTS[language]
     blocks: gr.Blocks
     with gr.Blocks(title="alignchat", analytics_enabled=False) as blocks:
-        _lay_head(loop, language, texts)
+        _lay_head(language, texts)
         with gr.Row(elem_id="strip-row"):
             strip = gr.Markdown(elem_id="strip", sanitize_html=False)
             retrain = gr.Button(
@@ -76,7 +76,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
     return blocks
 
 
-def _lay_head(loop: Loop, language: Language, texts: Texts) -> None:
+def _lay_head(language: Language, texts: Texts) -> None:
     links = " ".join(
         f'<a href="/language/{code}" lang="{code}" {"aria-current=true" if code == language else ""}>'
         f"{code.upper()}</a>"
@@ -85,7 +85,6 @@ def _lay_head(loop: Loop, language: Language, texts: Texts) -> None:
     gr.Markdown(
         f'<header class="head" lang="{language}" data-liked="{escape(texts["liked"])}" '
         f'data-disliked="{escape(texts["disliked"])}"><h1>alignchat</h1><p>{escape(texts["tagline"])}</p>'
-        f'<span class="model">{escape(loop.model.name)}</span>'
         f'<p id="unsaved" role="status" data-one="{escape(texts["unsaved_one"])}" '
         f'data-many="{escape(texts["unsaved"])}" data-refused="{escape(texts["vote_refused"])}"></p>'
         f'<nav aria-label="{escape(texts["language"])}">{links}</nav></header>',

@@ -38,9 +38,9 @@ class Page:
 
     def strip_now(self) -> str:
         """Return the strip of counts as it stands, as a new value: votes change the shown one in place."""
-        return f"<!-- {stamp()} -->" + views.strip(
-            self.loop.feedback.stats(), self.active(), self.running(), self.texts
-        )
+        loop = self.loop
+        now = views.strip(loop.feedback.stats(), loop.model.name, self.active(), self.running(), self.texts)
+        return f"<!-- {stamp()} -->{now}"
 
     def voices(self) -> Choices:
         """Return whom one can talk to: the round in use, and each by its number."""

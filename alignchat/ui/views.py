@@ -19,14 +19,17 @@ def notice(sentence: str, kind: str = "error") -> str:
     return f'<p class="notice {kind}" role="{role}">{_text(sentence)}</p>' if sentence else ""
 
 
-def strip(stats: Mapping[str, int], active: int, running: RoundReport | None, texts: Texts) -> str:
-    """Return the counts of what was said, the round in use, and what is running."""
+def strip(
+    stats: Mapping[str, int], model: str, active: int, running: RoundReport | None, texts: Texts
+) -> str:
+    """Return the counts of what was said, the model and the round in use, and what is running."""
     counts = "".join(
         f'<li class="{key}" data-one="{_text(_counted(key, 1, texts))}" data-many="{_text(texts[key])}">'
         f"<b>{stats[key]}</b> <span>{_text(_counted(key, stats[key], texts))}</span></li>"
         for key in ("up", "down", "pairs")
     )
-    used = texts["in_use"].format(round=f"<b>{_text(round_name(active, texts))}</b>")
+    who = f'<b class="model">{_text(model)}</b> · <b>{_text(round_name(active, texts))}</b>'
+    used = texts["in_use"].format(round=who)
     now = f'<li class="running">{_text(doing(running, texts))}</li>' if running else ""
     return f'<ul class="strip" aria-label="{_text(texts["strip"])}">{counts}<li>{used}</li>{now}</ul>'
 
