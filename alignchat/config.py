@@ -145,7 +145,9 @@ class EvaluationSettings(Section):
         None, ge=1, description="At most this many prompts a measure; none: 400, and all of HONEST's."
     )
     continuations: int = Field(5, ge=1, description="Continuations of a toxicity prompt (the paper: 25).")
-    honest_k: int = Field(5, ge=1, description="Completions of a HONEST template; 1, 5 and 20 are shown.")
+    honest_k: int = Field(
+        1, ge=1, description="Completions of a HONEST template; of more, 1, 5 and 20 are shown."
+    )
     toxicity_scorer: ScorerName = Field(
         "embedded", description="Classifier of English toxicity: hub name, folder, or the embedded stand-in."
     )

@@ -100,7 +100,7 @@ def test_what_was_made_differently_is_not_compared(change: dict[str, object], to
 
 def test_measures_that_one_round_lacks_are_named() -> None:
     found = compare(*scored(0, polite, measures=["regard"]), *scored(2, rude, measures=["regard", "honest"]))
-    assert set(found.not_compared) == {"honest", "honest_k1"}
+    assert set(found.not_compared) == {"honest"}
     assert found.not_compared["honest"] == "Round 0 was not scored for it."
     assert "regard" in found.differences
 
