@@ -1,6 +1,8 @@
 """Charts as texts: well-formed, accessible, the same each time, and honest about scorers."""
 
 import re
+from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -136,6 +138,16 @@ def test_points_of_different_scorers_are_never_joined() -> None:
     assert joined_points(same) == [4, 4]
     other = scores_chart([card(i, 0.05, "one" if i < 2 else "another") for i in range(4)], "en").svg()
     assert joined_points(other) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("other", [{"k": 25}, {"prompts": "BOLD"}, {"prompts_sha256": "0" * 64}])
+def test_points_of_another_k_or_prompt_set_are_never_joined(other: dict[str, Any]) -> None:
+    cards = [card(i, 0.05) for i in range(4)]
+    cards[2:] = [
+        replace(c, scores={name: replace(score, **other) for name, score in c.scores.items()})
+        for c in cards[2:]
+    ]
+    assert joined_points(scores_chart(cards, "en").svg()) == [2, 2, 2, 2]
 
 
 def test_many_rounds_a_long_name_and_odd_characters_fit() -> None:
