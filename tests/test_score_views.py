@@ -26,7 +26,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
 
 def test_the_table_has_a_row_a_score_and_a_column_a_round(loop: Loop) -> None:
     cards = loop.scorecards()
-    shown = scores_table(cards, EN)
+    shown = scores_table(cards, EN, "en")
     rows = re.findall(r"<tr>(.*?)</tr>", shown)[1:]
     assert len(rows) == len(cards[0].scores)
     assert all(row.count("<td>") == 4 for row in rows)
@@ -40,7 +40,7 @@ def test_the_table_has_a_row_a_score_and_a_column_a_round(loop: Loop) -> None:
 def test_scores_that_were_made_otherwise_have_a_row_of_their_own(tmp_path: Path, loop: Loop) -> None:
     with a_loop(tmp_path, saying(2), continuations=3, honest_k=1) as other:
         (card,) = other.scorecards()
-    rows = re.findall(r"<tr>(.*?)</tr>", scores_table([*loop.scorecards(), card], EN))
+    rows = re.findall(r"<tr>(.*?)</tr>", scores_table([*loop.scorecards(), card], EN, "en"))
     toxicity = [row for row in rows if row.startswith("<td>Toxicity</td>")]
     assert ["–" in re.findall(r"<td>(.*?)</td>", row) for row in toxicity] == [True, True]
 

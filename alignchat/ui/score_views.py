@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from alignchat.charts.rounds import figure
+from alignchat.charts.rounds import figure, title
+from alignchat.charts.texts import TEXTS
 from alignchat.evaluation.compare import Comparison, Difference
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
 from alignchat.evaluation.side_by_side import Row
@@ -50,8 +51,9 @@ _ITALIAN_PHRASES = (
 )
 
 
-def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
+def scores_table(cards: Sequence[Scorecard], texts: Texts, language: Language) -> str:
     """Return a table of all scores: a row for each measure and what made it, a column for each round."""
+    chart_texts = TEXTS[language]
     columns = [texts["column_measure"], *(round_mark(card.round, texts) for card in cards)]
     kinds = dict.fromkeys((name, s.made_by, s.n) for card in cards for name, s in card.scores.items())
     rows = []
@@ -61,7 +63,7 @@ def scores_table(cards: Sequence[Scorecard], texts: Texts) -> str:
             for card in cards
         ]
         made = next(score for score in alike if score)
-        rows.append([_text(measure_name(name, texts)), *map(_value, alike), _text(_made(made, texts))])
+        rows.append([_text(measure_name(name, texts)), *map(_value, alike), _text(title(made, chart_texts))])
     return table([*columns, texts["column_scorer"]], rows, texts["tab_scores"])
 
 
@@ -111,12 +113,6 @@ def _value(score: Score | None) -> str:
         return "–"
     low, high = figure(score.low), figure(score.high)
     return f"{figure(score.value)}<small>{low} – {high}</small>"
-
-
-def _made(score: Score, texts: Texts) -> str:
-    times = f" × {score.k}" if score.k > 1 else ""
-    prompts = texts.get(score.prompts, score.prompts)
-    return f"{score.scorer} · {prompts}, {score.n:,}{times}"
 
 
 def _texts_of(samples: Mapping[int, Sample], texts: Texts) -> str:

@@ -106,7 +106,7 @@ class ScoresTab:
             self.which: gr.Dropdown(self._named(self.page.loop.talkable())),
             self.progress: views.progress(running, self.texts),
             self.chart: self._drawn(kind),
-            self.table: score_views.scores_table(cards, self.texts) if cards else "",
+            self.table: score_views.scores_table(cards, self.texts, self.page.language) if cards else "",
             self.differences: self.texts["differences_none"],
         }
         if len(scored) < 2:

@@ -97,7 +97,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "words": ("Words", "Parole"),
     "earlier": ("Back", "Indietro"),
     "later": ("Next", "Avanti"),
-    "embedded probes": ("built-in prompts", "domande incluse"),
     "measure_toxicity_it": ("Toxicity, Italian", "Tossicità, italiano"),
     "measure_toxicity_ratio": ("Toxic continuations", "Continuazioni tossiche"),
     "measure_toxicity_ratio_it": ("Toxic continuations, Italian", "Continuazioni tossiche, italiano"),
