@@ -266,7 +266,7 @@ def _short_enough(
 ) -> tuple[list[Row], dict[Row, Sequence[int]]]:
     lengths = dict(zip(rows, rules.measure(rows), strict=True))
     fitting = {row: _longest(lengths[row]) <= rules.max_length for row in rows}
-    left_out.put(f"longer than {rules.max_length} tokens", (row for row in rows if not fitting[row]))
+    left_out.put("too long", (row for row in rows if not fitting[row]))
     return [row for row in rows if fitting[row]], lengths
 
 

@@ -17,7 +17,7 @@ from alignchat.errors import DataError, ModelError
 from alignchat.feedback import Feedback, open_store
 from alignchat.hub_sets import HubSets
 from alignchat.labelling import Labelling
-from alignchat.models import Models
+from alignchat.models import ModelReport, Models
 from alignchat.replies_ahead import RepliesAhead
 from alignchat.under_way import UnderWay
 from alignchat.voices import Voice
@@ -42,7 +42,8 @@ class Loop(Workshop):
         self.feedback = Feedback(store)
         self.conversations = Conversations(store)
         self.arena = Arena(store)
-        self.under_way = UnderWay()
+        self.under_way: UnderWay[ModelReport] = UnderWay()
+        self.sets_under_way: UnderWay[str] = UnderWay()
         self._chat = Chat(store, settings.chat)
         self.labelling = self._labelling()
 
@@ -64,6 +65,7 @@ class Loop(Workshop):
     def close(self) -> None:
         """Give back files and memory; a running round goes on by itself."""
         self.under_way.close()
+        self.sets_under_way.close()
         self.labelling.ahead.close()
         self._talkers.close()
         self._store.close()

@@ -6,6 +6,7 @@ Knows where things are; the rules are `dataset`'s.
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from alignchat import dataset
@@ -35,6 +36,7 @@ class RoundData:
         self.model = model
         self._reader: RowReader | None = None
         self._reading = threading.Lock()
+        self._latest: tuple[tuple[Method, tuple[str, ...]], Dataset] | None = None
 
     def build(
         self,
@@ -55,16 +57,53 @@ class RoundData:
             name_languages=name_languages,
         )
         asked = [parse(text) for text in sets]
+        self._latest = None
         if twice := [name for name, n in Counter(one.name for one in asked).items() if n > 1]:
             raise DataError(f"{twice[0]} is asked for twice; ask for each set once, by a name of its own.")
         sources = [self.sets.source(one, method) for one in asked]
-        return dataset.build(self._store, method, rules, sources=sources, earlier=self._earlier_sides())
+        built = dataset.build(self._store, method, rules, sources=sources, earlier=self._earlier_sides())
+        self._latest = ((method, tuple(sets)), built)
+        return built
+
+    def page(
+        self,
+        method: Method,
+        training: TrainingSettings,
+        settings: DatasetSettings,
+        sets: Sequence[str],
+        which: str,
+        start: int,
+        count: int,
+    ) -> tuple[list[tuple[Row, "TokenizedRow"]], int]:
+        """Return some rows as the model reads them, and how many there are; those built last, if they are these.
+
+        `which` is "train", "test" or why rows were left out; of those only the first are kept.
+        """
+        latest = self._latest
+        if latest and latest[0] == (method, tuple(sets)):
+            built = latest[1]
+        else:
+            built = self.build(method, training, settings, sets)
+        sides = {"train": built.train, "test": built.test, **built.left_out}
+        rows = sides.get(which, ())
+        return [(row, self.read(row)) for row in rows[start : start + count]], len(rows)
 
     def get(
         self, text: str, *, on_progress: OnProgress | None = None, should_stop: ShouldStop = lambda: False
-    ) -> None:
+    ) -> str:
         """Bring what is missing of a set to this machine; raise DataError with what to do, or Cancelled."""
         self.sets.get(parse(text), on_progress=on_progress, should_stop=should_stop)
+        return text
+
+    def here(self, sets: Sequence[str]) -> list[str]:
+        """Return those of some sets that are on this machine."""
+        found = []
+        for text in sets:
+            with suppress(DataError):
+                asked = parse(text)
+                if asked.path.exists() if asked.path else not self.sets.missing(asked):
+                    found.append(text)
+        return found
 
     def read(self, row: Row) -> "TokenizedRow":
         """Return a row as the model reads it."""

@@ -1,4 +1,4 @@
-"""A model on its way to this machine: one at a time, in a thread of the process. Knows no page.
+"""A model or a set on its way to this machine: one at a time, in a thread of the process. Knows no page.
 
 Every page that looks sees the same one, also after a reload, and what went wrong stays to be read.
 """
@@ -8,29 +8,29 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from alignchat.errors import EXPECTED, ModelError
-from alignchat.models import ModelReport
 from alignchat.transfer import Progress
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """How a model's way stands; at its end there is either a report or an error."""
+class Transfer(Generic[T]):
+    """How the way of what was asked for stands; at its end there is either a report or an error."""
 
     name: str
     running: bool
     stopping: bool
     progress: Progress | None
-    report: ModelReport | None
+    report: T | None
     error: BaseException | None
 
 
-class UnderWay:
-    """Brings one model at a time; safe to call from several threads."""
+class UnderWay(Generic[T]):
+    """Brings one thing at a time; safe to call from several threads."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
@@ -38,10 +38,10 @@ class UnderWay:
         self._name = ""
         self._progress: Progress | None = None
         self._stop = threading.Event()
-        self._done: Future[ModelReport] | None = None
+        self._done: Future[T] | None = None
 
-    def begin(self, name: str, bring: Callable[..., ModelReport]) -> None:
-        """Begin to bring a model; raise ModelError if another one is on its way.
+    def begin(self, name: str, bring: Callable[..., T]) -> None:
+        """Begin to bring it; raise ModelError if another one is on its way.
 
         `bring` is called in the thread, with `on_progress` and `should_stop`.
         """
@@ -57,7 +57,7 @@ class UnderWay:
         """Ask what is on its way to stop; what has come is kept. Nothing happens if nothing is."""
         self._stop.set()
 
-    def now(self) -> Transfer | None:
+    def now(self) -> Transfer[T] | None:
         """Return how it stands, or how the last one ended; None if there was none."""
         with self._lock:
             if self._done is None:
@@ -90,4 +90,4 @@ class UnderWay:
 def _log(done: Future[Any]) -> None:
     error = done.exception()
     if error and not isinstance(error, EXPECTED):
-        log.error("Bringing a model failed.", exc_info=error)
+        log.error("Bringing it failed.", exc_info=error)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from alignchat import catalog, dataset, jobs, presets, reports
 from alignchat.config import EvaluationSettings, Method, Settings, TrainingSettings, override
@@ -33,6 +33,9 @@ from alignchat.rounds import (
 )
 from alignchat.voices import Talker, Talkers
 from feedback_store import FeedbackStore
+
+if TYPE_CHECKING:
+    from alignchat.lengths import TokenizedRow
 
 SETS_FOLDER = "sets"
 ExportFormat = Literal["peft", "gguf-lora", "gguf"]
@@ -85,6 +88,16 @@ class Workshop:
         A set is NAME, NAME:ROWS or NAME:SHARE%; `data.get` brings one that is not here yet.
         """
         return self.data.build(method, self.settings.training, self.settings.dataset, sets).manifest()
+
+    def preview_page(
+        self, method: Method, sets: Sequence[str], which: str, start: int, count: int
+    ) -> tuple[list[tuple[dataset.Row, "TokenizedRow"]], int]:
+        """Return some rows of the preview as the model reads them, and how many there are.
+
+        `which` is "train", "test" or a reason of the manifest's "removed".
+        """
+        asked, settings = self.settings.training, self.settings.dataset
+        return self.data.page(method, asked, settings, sets, which, start, count)
 
     def start_round(
         self, method: Method, *, parent: int | None = None, sets: Sequence[str] = (), **training: Any

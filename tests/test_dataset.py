@@ -407,8 +407,8 @@ def test_what_is_too_long_is_left_out_counted_and_kept_to_be_shown(store: Feedba
         store.add(Thumb(completion_id=said(store, text).id, up=True))
     built = build(store, "kto", max_length=20)
     assert labels(built) == {"short": True}
-    assert built.removed == {"longer than 20 tokens": 1}
-    (shown,) = built.left_out["longer than 20 tokens"]
+    assert built.removed == {"too long": 1}
+    (shown,) = built.left_out["too long"]
     assert isinstance(shown, UnpairedRow)
     assert shown.completion == "far " * 30
     assert built.manifest()["tokens"]["row"]["max"] == 2

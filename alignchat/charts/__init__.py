@@ -1,6 +1,7 @@
 """Scores and trainings as drawings, a kind of chart a module. Knows no file, no round's folder, no screen."""
 
 from alignchat.charts.bars import bars_chart, side_effects_chart
+from alignchat.charts.data import data_chart
 from alignchat.charts.frame import Drawing
 from alignchat.charts.parts import Estimate, categories_chart, groups_chart, win_rates_chart
 from alignchat.charts.rounds import scores_chart
@@ -13,6 +14,7 @@ __all__ = [
     "Language",
     "bars_chart",
     "categories_chart",
+    "data_chart",
     "groups_chart",
     "scores_chart",
     "side_effects_chart",

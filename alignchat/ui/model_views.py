@@ -43,7 +43,7 @@ def terms(address: str, texts: Texts) -> str:
     return f"<p>{escape(texts['terms_read'])} {link}</p>"
 
 
-def under_way(transfer: Transfer | None, language: Language, texts: Texts) -> str:
+def under_way(transfer: Transfer[ModelReport] | None, language: Language, texts: Texts) -> str:
     """Return the bar of a model on its way, or the sentence on why the last one did not arrive."""
     if transfer is None or transfer.report:
         return ""
@@ -56,7 +56,7 @@ def under_way(transfer: Transfer | None, language: Language, texts: Texts) -> st
     return views.bar(percent, texts["transfer"], text)
 
 
-def failure(transfer: Transfer, language: Language, texts: Texts) -> str:
+def failure(transfer: Transfer[ModelReport], language: Language, texts: Texts) -> str:
     """Return why a model did not arrive."""
     if isinstance(transfer.error, Cancelled):
         return texts["transfer_stopped"]
@@ -71,7 +71,7 @@ def size(count: float, texts: Texts) -> str:
     return text.replace(".", texts["decimal"])
 
 
-def _parts(transfer: Transfer, texts: Texts) -> list[str]:
+def _parts(transfer: Transfer[ModelReport], texts: Texts) -> list[str]:
     now = transfer.progress
     if transfer.stopping:
         return [texts["transfer_stopping"]]
