@@ -119,18 +119,18 @@ def build(
     )
 
 
-def require_trainable(dataset: Dataset) -> None:
-    """Raise DataError with what is missing if a round could not learn from these rows."""
-    left_out = "".join(f" Left out: {n} ({reason})." for reason, n in dataset.removed.items())
-    if dataset.method not in UNPAIRED:
-        if not dataset.train:
+def require_trainable(method: Method, rows: Sequence[Row], removed: Mapping[str, int]) -> None:
+    """Raise DataError with what is missing if a method could not learn from these rows to train on."""
+    left_out = "".join(f" Left out: {n} ({reason})." for reason, n in removed.items())
+    if method not in UNPAIRED:
+        if not rows:
             raise DataError(
-                f"There are no pairs for {dataset.method.upper()} yet: "
+                f"There are no pairs for {method.upper()} yet: "
                 "compare two replies and choose the better one first." + left_out
             )
         return
-    up = sum(manifest.counts(row, True) for row in dataset.train)
-    down = len(dataset.train) - up
+    up = sum(manifest.counts(row, True) for row in rows)
+    down = len(rows) - up
     if not up or not down:
         missing = "liked" if not up else "disliked"
         raise DataError(

@@ -75,7 +75,7 @@ class RoundData:
         start: int,
         count: int,
     ) -> tuple[list[tuple[Row, "TokenizedRow"]], int]:
-        """Return some rows as the model reads them, and how many there are; those built last, if they are these.
+        """Return some rows as the model reads them, and how many there are; built anew only if need be.
 
         `which` is "train", "test" or why rows were left out; of those only the first are kept.
         """
@@ -94,6 +94,17 @@ class RoundData:
         """Bring what is missing of a set to this machine; raise DataError with what to do, or Cancelled."""
         self.sets.get(parse(text), on_progress=on_progress, should_stop=should_stop)
         return text
+
+    def check(self, text: str) -> None:
+        """Raise DataError if a set is not asked for in the way it should be, or its file is not there."""
+        asked = parse(text)
+        if asked.path and not asked.path.exists():
+            raise DataError(f"{asked.path} is not there; check the path.")
+
+    def with_set(self, sets: Sequence[str], text: str) -> list[str]:
+        """Return sets with one more, which takes the place of the same one in another amount."""
+        name = parse(text).name
+        return [*(other for other in self.here(sets) if parse(other).name != name), text]
 
     def here(self, sets: Sequence[str]) -> list[str]:
         """Return those of some sets that are on this machine."""

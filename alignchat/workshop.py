@@ -113,7 +113,7 @@ class Workshop:
                 raise RoundError(f"{busy} is still running; wait for it, or cancel it, then start the next.")
             asked = override(self.settings.training, "training", training)
             rows = self.data.build(method, asked, self.settings.dataset, sets)
-            dataset.require_trainable(rows)
+            dataset.require_trainable(method, rows.train, rows.removed)
             self._require_scorable(self.settings.evaluation)
             if parent:
                 self.rounds.adapter(parent)

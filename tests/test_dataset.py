@@ -232,11 +232,11 @@ def test_rows_that_fit_their_manifest_but_not_their_round_are_refused(
 
 def test_a_round_that_could_not_learn_is_refused_with_what_is_missing(store: FeedbackStore) -> None:
     with pytest.raises(DataError, match="no pairs for DPO yet: compare two replies"):
-        dataset.require_trainable(build(store, "dpo"))
+        dataset.require_trainable("dpo", build(store, "dpo").train, {})
     good = said(store, "good")
     store.add(Thumb(completion_id=good.id, up=True))
     with pytest.raises(DataError, match="mark at least one disliked reply"):
-        dataset.require_trainable(build(store, "kto"))
+        dataset.require_trainable("kto", build(store, "kto").train, {})
 
 
 def test_the_manifest_counts_labels_and_sources(store: FeedbackStore) -> None:

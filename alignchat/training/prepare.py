@@ -1,4 +1,4 @@
-"""Turns a round's rows into batches ready for a trainer, or says why they cannot be trained on.
+"""Turns a round's rows into batches ready for a trainer.
 
 Knows token ids and settings; knows no model and no trainer.
 """
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alignchat.balance import kto_weights
-from alignchat.config import UNPAIRED, Method, TrainingSettings
-from alignchat.dataset import Row, UnpairedRow
-from alignchat.errors import DataError, SettingsError
+from alignchat.config import Method, TrainingSettings
+from alignchat.dataset import Row
+from alignchat.errors import SettingsError
 from alignchat.training import plan
-from alignchat.training.rows import Columns, RowTokenizer, length, tokens, with_mismatched
+from alignchat.training.rows import Columns, RowTokenizer, tokens, with_mismatched
 
 Rows = Sequence[Row]
 
@@ -22,7 +22,6 @@ class Prepared:
 
     rows: list[Columns]
     distinct: int
-    too_long: int
     batch_size: int
     steps: int
     desirable_weight: float
@@ -36,33 +35,19 @@ class Prepared:
         return passes * sum(sizes) + sum(sizes[:rest])
 
 
-def check_rows(method: Method, rows: Rows, settings: TrainingSettings) -> None:
-    """Raise DataError or SettingsError if `method` has nothing to learn from these rows."""
-    if method not in UNPAIRED and not rows:
-        raise DataError(
-            f"{method.upper()} learns from choices and there are none; "
-            "choose between two replies in Compare first."
+def check_batch_size(method: Method, settings: TrainingSettings) -> None:
+    """Raise SettingsError if batches are too small for a method."""
+    if method == "kto" and settings.batch_size < 2:
+        raise SettingsError(
+            "training.batch_size is 1, but KTO estimates its KL term within a batch; set it to 2 or more."
         )
-    if method == "kto":
-        _check_labels([row.label for row in rows if isinstance(row, UnpairedRow)])
-        if settings.batch_size < 2:
-            raise SettingsError(
-                "training.batch_size is 1, but KTO estimates its KL term within a batch; set it to 2 or more."
-            )
 
 
 def prepare(
     tokenizer: RowTokenizer, method: Method, rows: Rows, test_rows: Rows, settings: TrainingSettings
 ) -> Prepared:
-    """Tokenise, leave out what is too long, and put the rest in order; raise DataError if none is left."""
-    kept = _short_enough(tokenizer, rows, settings.max_length)
-    if rows and not kept:
-        raise DataError(
-            f"All {len(rows)} rows are longer than {settings.max_length} tokens; "
-            "set training.max_length higher, or rate shorter conversations."
-        )
-    if method == "kto":
-        _check_labels([row["label"] for row in kept])
+    """Tokenise the rows and put them in order; that none is too long is the dataset's affair."""
+    kept = [tokenizer.columns(row) for row in rows]
     batch_size = min(settings.batch_size, len(kept))
     steps = plan.count_steps(len(kept), batch_size, settings.steps)
     order = plan.order_rows(_kinds(kept), batch_size, steps, settings.seed)
@@ -72,28 +57,12 @@ def prepare(
     return Prepared(
         rows=_in_batches(method, [kept[row] for row in order], batch_size),
         distinct=len(set(order)),
-        too_long=len(rows) - len(kept),
         batch_size=batch_size,
         steps=steps,
         desirable_weight=weights[0],
         undesirable_weight=weights[1],
         held_out={source: _held_out(tokenizer, method, test_rows, source, settings) for source in sources},
     )
-
-
-def _check_labels(labels: Sequence[bool]) -> None:
-    up, down = sum(labels), len(labels) - sum(labels)
-    if not up or not down:
-        missing = "up" if not up else "down"
-        raise DataError(
-            f"KTO needs replies rated up and replies rated down, and there are {up} up and {down} down; "
-            f"rate a few replies {missing} first."
-        )
-
-
-def _short_enough(tokenizer: RowTokenizer, rows: Rows, longest: int) -> list[Columns]:
-    columns = map(tokenizer.columns, rows)
-    return [row for row in columns if length(row) <= longest]
 
 
 def _kinds(rows: Sequence[Columns]) -> list[bool]:
@@ -104,8 +73,8 @@ def _held_out(
     tokenizer: RowTokenizer, method: Method, rows: Rows, source: str, settings: TrainingSettings
 ) -> list[Columns]:
     """Order a source's test rows in batches of the settings' size, since KTO's KL depends on it."""
-    kept = _short_enough(tokenizer, [row for row in rows if row.source == source], settings.max_length)
-    kept = kept[: settings.test_rows]
+    own = [row for row in rows if row.source == source][: settings.test_rows]
+    kept = [tokenizer.columns(row) for row in own]
     ordered = [kept[i] for i in plan.spread(range(len(kept)), _kinds(kept))]
     return _in_batches(method, ordered, settings.batch_size)
 

@@ -41,12 +41,6 @@ class RowTokenizer(RowIds):
         return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
-def length(columns: Columns) -> int:
-    """Return the tokens of a row's longest sequence."""
-    replies = [columns[key] for key in ("chosen_ids", "rejected_ids", "completion_ids") if key in columns]
-    return len(columns["prompt_ids"]) + max(map(len, replies))
-
-
 def tokens(columns: Columns) -> int:
     """Return the tokens of all of a row's sequences, without padding; a pair holds its prompt twice."""
     replies = [columns[key] for key in ("chosen_ids", "rejected_ids", "completion_ids") if key in columns]

@@ -21,12 +21,13 @@ from trl import DPOConfig, KTOConfig
 from alignchat import presets
 from alignchat.catalog import Model
 from alignchat.config import Method, TrainingSettings
+from alignchat.dataset import require_trainable
 from alignchat.errors import AdapterError, Cancelled, SettingsError
 from alignchat.files import publish_folder, read_json, write_json
 from alignchat.training import checkpoints, plan
 from alignchat.training.load import load_model, load_tokenizer, quiet_libraries, resolve_precision
 from alignchat.training.methods import PreparedDPO, PreparedKTO
-from alignchat.training.prepare import Prepared, Rows, check_rows, prepare
+from alignchat.training.prepare import Prepared, Rows, check_batch_size, prepare
 from alignchat.training.reference import References
 from alignchat.training.reference_free import CPOConfig, ORPOConfig, PreparedCPO, PreparedORPO
 from alignchat.training.report import Report, measure
@@ -66,7 +67,6 @@ class TrainSummary:
     first_loss: float
     final_loss: float
     train_rows: int
-    too_long: int
     report: Report
     desirable_weight: float | None = None
     undesirable_weight: float | None = None
@@ -98,7 +98,8 @@ def train(
     and Cancelled when stopped, with a checkpoint kept.
     """
     settings = presets.resolved(method, settings)
-    check_rows(method, rows, settings)
+    require_trainable(method, rows, {})
+    check_batch_size(method, settings)
     quiet_libraries()
     tokenizer = load_tokenizer(model)
     prepared = prepare(RowTokenizer(tokenizer, model), method, rows, test_rows, settings)
@@ -277,7 +278,6 @@ def _summary(
         first_loss=losses[0],
         final_loss=losses[-1],
         train_rows=prepared.distinct,
-        too_long=prepared.too_long,
         desirable_weight=prepared.desirable_weight if method == "kto" else None,
         undesirable_weight=prepared.undesirable_weight if method == "kto" else None,
         report=report,

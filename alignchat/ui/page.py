@@ -9,6 +9,7 @@ from alignchat.catalog import MINERVA
 from alignchat.loop import Loop
 from alignchat.ui.arena import ArenaTab
 from alignchat.ui.chat import ChatTab
+from alignchat.ui.data import DataTab
 from alignchat.ui.errors import Updates
 from alignchat.ui.i18n import LANGUAGES, TEXTS, Language, Texts
 from alignchat.ui.label import LabelTab
@@ -40,6 +41,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             timer=gr.Timer(POLL_SECONDS, active=False),
             changed=gr.State(0),
             watched=gr.State(None),
+            sets=gr.BrowserState([], storage_key="alignchat-sets", secret="alignchat"),
         )
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
@@ -48,6 +50,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
                 arena = ArenaTab(page)
             with gr.Tab(texts["tab_label"], id="label", elem_id="tab-label") as label_tab:
                 label = LabelTab(page)
+            with gr.Tab(texts["tab_data"], id="data", elem_id="tab-data") as data_tab:
+                data = DataTab(page)
             with gr.Tab(texts["tab_rounds"], id="rounds", elem_id="tab-rounds") as rounds_tab:
                 rounds = RoundsTab(page)
             with gr.Tab(texts["tab_scores"], id="scores", elem_id="tab-scores") as scores_tab:
@@ -57,6 +61,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
         compare_tab.select(arena.stand, arena.all, arena.standings, show_progress="hidden")
         label_tab.select(label.open, None, [label.panel, *label.shown()], show_progress="hidden")
+        seen = [data.notice, *data.shown()]
+        data_tab.select(data.notices.guard(data.refresh), data.chosen_now(), seen, **HIDDEN)
         rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
         scores_tab.select(scores.refresh, scores.chosen(), scores.shown(), show_progress="hidden")
         seen = [models.notice, *models.shown()]

@@ -70,7 +70,7 @@ class RoundsTab:
         guard = self.notices.guard
         self.method.change(
             guard(self._explain),
-            self.method,
+            [self.method, self.page.sets],
             [self.notice, self.about, self.preview],
             queue=False,
             show_progress="hidden",
@@ -79,7 +79,10 @@ class RoundsTab:
         self.which.input(self._select, self.which, self._selected(), queue=False, show_progress="hidden")
         said_and_begun = [self.notice, *self.page.followed(), self.which]
         self.start.click(
-            guard(self._start), [self.method, self.steps, self.parent], said_and_begun, show_progress="hidden"
+            guard(self._start),
+            [self.method, self.steps, self.parent, self.page.sets],
+            said_and_begun,
+            show_progress="hidden",
         )
         outcomes = [self.notice, self.page.strip, self.page.changed]
         self.use.click(guard(self._use), self.which, outcomes, show_progress="hidden")
@@ -88,7 +91,7 @@ class RoundsTab:
 
     def chosen(self) -> list[gr.components.Component]:
         """Return what `refresh` reads."""
-        return [self.method, self.which]
+        return [self.method, self.which, self.page.sets]
 
     def shown(self) -> list[gr.components.Component]:
         """Return what `refresh` updates."""
@@ -98,15 +101,17 @@ class RoundsTab:
     def _selected(self) -> list[gr.components.Component]:
         return [self.use, self.cancel, self.resume, self.failure, self.chart, self.drawn]
 
-    def _explain(self, method: Method) -> Updates:
+    def _explain(self, method: Method, sets: list[str]) -> Updates:
+        manifest = self.page.loop.preview(method, sets=self.page.loop.data.here(sets))
         about = self.texts[f"method_{method}_about"]
         return {
             self.about: about,
-            self.preview: views.preview(method, self.page.loop.preview(method), self.texts),
+            self.preview: views.preview(method, manifest, self.texts),
         }
 
-    def _start(self, method: Method, steps: int, parent: int) -> Updates:
-        number = self.page.loop.start_round(method, steps=steps or None, parent=parent)
+    def _start(self, method: Method, steps: int, parent: int, sets: list[str]) -> Updates:
+        here = self.page.loop.data.here(sets)
+        number = self.page.loop.start_round(method, sets=here, steps=steps or None, parent=parent)
         begun = said(self.texts["started"].format(round=self._name(number)))
         return {self.notice: begun, self.which: self.rounds(number)} | self.page.follow(number)
 
@@ -125,12 +130,12 @@ class RoundsTab:
         resumed = said(self.texts["resumed"].format(round=self._name(number)))
         return {self.notice: resumed} | self.page.follow(number)
 
-    def refresh(self, method: Method, number: int) -> Updates:
+    def refresh(self, method: Method, number: int, sets: list[str]) -> Updates:
         """Return the updates that show how everything in the tab stands now."""
         reports, running = self.page.loop.list_rounds(), self.page.running()
         parents = [(round_name(n, self.texts, capital=True), n) for n in self.page.loop.talkable()]
         return {
-            **self._explain(method),
+            **self._explain(method, sets),
             self.parent: gr.Dropdown(parents),
             self.table: views.rounds_table(reports, self.texts),
             self.progress: views.progress(running, self.texts),

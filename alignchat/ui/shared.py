@@ -18,7 +18,7 @@ Choices = list[tuple[str, int]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """The parts that are there before the tabs; `changed` tells the tabs that rounds have changed,
-    and `watched` is the round that was last seen running."""
+    `watched` is the round that was last seen running, and `sets` are the preference sets mixed in."""
 
     loop: Loop
     texts: Texts
@@ -27,6 +27,7 @@ class Page:
     timer: gr.Timer
     changed: gr.State
     watched: gr.State
+    sets: gr.BrowserState
 
     def running(self) -> RoundReport | None:
         """Return the round that a worker is busy with, if any."""

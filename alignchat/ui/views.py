@@ -74,7 +74,7 @@ def preview(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
     if manifest["test"]:
         lines.append(texts["held_out"].format(n=manifest["test"]))
     if manifest["removed"]:
-        what = ", ".join(_removed(reason, n, texts) for reason, n in manifest["removed"].items())
+        what = ", ".join(removed(reason, n, texts) for reason, n in manifest["removed"].items())
         lines.append(texts["removed"].format(what=what))
     return " ".join(lines if ready else [texts[f"need_{method}"], *lines])
 
@@ -132,7 +132,8 @@ def _rows(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
     )
 
 
-def _removed(reason: str, n: int, texts: Texts) -> str:
+def removed(reason: str, n: int, texts: Texts) -> str:
+    """Return how many rows were left out for a reason."""
     return texts.get(f"removed_{reason}", texts["removed_other"]).format(n=n, reason=reason)
 
 
