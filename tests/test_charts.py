@@ -11,6 +11,7 @@ from alignchat.charts import (
     Language,
     bars_chart,
     categories_chart,
+    data_chart,
     groups_chart,
     scores_chart,
     side_effects_chart,
@@ -225,3 +226,43 @@ def test_win_rates_are_told_with_their_intervals() -> None:
     assert "round 1 0.62 (0.51 to 0.70), round 2 0.40 (0.20 to 0.60)" in svg
     assert "No round has been compared blind yet." in win_rates_chart({}, "en").svg()
     assert win_rates_chart({}, "en").png() == b""
+
+
+def manifest(method: str, sources: dict[str, int]) -> dict[str, object]:
+    rows = sum(sources.values())
+    return {
+        "method": method,
+        "train": rows,
+        "test": 0,
+        "desirable": rows - 3,
+        "undesirable": 3,
+        "sources": {name: {"train": n, "test": 0} for name, n in sources.items()},
+        "tokens": {
+            "limit": 1024,
+            "row": {"median": 80.0, "max": 700},
+            "histogram": {
+                "edges": [64 * i for i in range(17)],
+                "better": [rows - 3] + [0] * 15,
+                "worse": [3] + [0] * 15,
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "it"])
+@pytest.mark.parametrize("method", ["kto", "dpo"])
+def test_what_a_round_is_trained_on_is_drawn_with_its_counts(language: Language, method: str) -> None:
+    long = "owner/" + "a-very-long-name-of-a-preference-set-" * 3
+    drawing = data_chart(manifest(method, {"thumb": 12, long: 5000}), language)
+    shown = words(drawing.svg())
+    assert "5000" in shown
+    assert "12" in shown
+    assert ("5009" in shown) is (method == "kto")  # the balance of labels
+    assert "700" in drawing.description
+    assert long not in shown
+
+
+def test_without_rows_there_is_a_sentence_and_no_drawing() -> None:
+    empty = data_chart({**manifest("kto", {}), "train": 0}, "it")
+    assert not empty.panels
+    assert empty.description == "Non ci sono ancora righe."

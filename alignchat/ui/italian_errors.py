@@ -141,4 +141,22 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "scegline uno llama, mistral o gemma3.",
     r"llama\.cpp cannot run (.*): the file.*": r"llama.cpp non riesce a usare \1: il file è danneggiato, o "
     "di un tipo che non conosce.",
+    # Data
+    r"'(.*)' names no preference set: .*": r"«\1» non è il nome di una raccolta: scrivi un nome della lista, "
+    "PROPRIETARIO/NOME sull'hub, o un file .jsonl, .json o .parquet.",
+    r"'(.*)' asks for nothing, or for more than all.*": r"«\1» non chiede nulla, o più di tutto; scrivi un "
+    "numero di righe, o una quota fino al 100%.",
+    r"(.*) is not here yet, or not all that is asked for.*": r"\1 non è ancora qui, o non "
+    "tutto: prima scaricala.",
+    r"(.*) is asked for twice;.*": r"\1 è chiesta due volte; chiedi ogni raccolta "
+    "una volta sola.",
+    r"(.*) cannot be had from the hub: (.*)\.": r"\1 non si può avere dall'hub: \2.",
+    r"(.*) cannot be read as rows of (.*): (.*)\.": r"\1 non si legge come righe di \2: \3.",
+    r"(.*) is not there; check the path\.": r"\1 non c'è; controlla il percorso.",
+    r"(.*) cannot be read \((.*)\); check the path\.": r"\1 non si può leggere (\2); controlla "
+    "il percorso.",
+    r"Getting (.*) broke off \((.*)\); get it again\.": r"L'arrivo di \1 si è interrotto (\2); riprova.",
+    r"The rows in (.*) were changed after the round began.*": r"Le righe in \1 sono cambiate dopo "
+    "l'inizio del "
+    "round; avviane uno nuovo.",
 }
