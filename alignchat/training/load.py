@@ -4,11 +4,17 @@ import logging
 from typing import Any, Literal
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 from transformers.utils import logging as transformers_logging
 
 from alignchat.catalog import Model
 from alignchat.errors import ModelError, SettingsError
+from alignchat.training.gguf_network import read_network
 
 Precision = Literal["fp32", "bf16"]
 
@@ -19,11 +25,7 @@ def load_model(model: Model, *, four_bit: bool = False) -> PreTrainedModel:
     With `four_bit` its linear layers become 4-bit NormalFloat ones as they are moved (QLoRA,
     https://arxiv.org/abs/2305.14314). Raise SettingsError if there is nothing installed to do that with.
     """
-    loaded: Any = _from_gguf(AutoModelForCausalLM, model, dtype=torch.float32)
-    # The weights are plain fp32 by now, but TRL refuses to train what still says it is quantised.
-    del loaded.config.quantization_config
-    loaded.hf_quantizer = None
-    loaded.is_quantized = False
+    loaded = _read(model)
     # PEFT asks the hub about a model that has a name each time it saves.
     loaded.config._name_or_path = loaded.name_or_path = ""
     if four_bit:
@@ -33,7 +35,8 @@ def load_model(model: Model, *, four_bit: bool = False) -> PreTrainedModel:
 
 def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     """Return the tokenizer with the template that the chat uses."""
-    tokenizer = _from_gguf(AutoTokenizer, model)
+    # AutoTokenizer finds this class too, after 3 s with the whole vocabulary that this does without.
+    tokenizer = _from_gguf(PreTrainedTokenizerFast, model)
     tokenizer.chat_template = model.template
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -54,6 +57,16 @@ def resolve_precision(wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
     return wanted
 
 
+def read_by_transformers(model: Model) -> Any:
+    """Return the model as transformers reads it, which knows more architectures and takes longer."""
+    loaded = _from_gguf(AutoModelForCausalLM, model, dtype=torch.float32)
+    # The weights are plain fp32 by now, but TRL refuses to train what still says it is quantised.
+    del loaded.config.quantization_config
+    loaded.hf_quantizer = None
+    loaded.is_quantized = False
+    return loaded
+
+
 def quiet_libraries() -> None:
     """Send the libraries' chatter to logging and switch their progress bars off."""
     import datasets
@@ -62,6 +75,14 @@ def quiet_libraries() -> None:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     logging.getLogger("trl").setLevel(logging.ERROR)
+
+
+def _read(model: Model) -> Any:
+    try:
+        network = read_network(model.path)
+    except (KeyError, ValueError, RuntimeError):
+        network = None  # A file that only transformers reads, or that it refuses with its reason.
+    return network or read_by_transformers(model)
 
 
 def _to_four_bits(network: Any) -> None:
