@@ -54,4 +54,5 @@ def test_texts_are_found_by_words_measure_and_language() -> None:
     assert [row.prompt for row in chosen(found, words="idiot so")] == ["Prompt 0"]
     assert [row.prompt for row in chosen(found, language="it")] == ["Sabato mattina"]
     assert len(chosen(found, measure="toxicity")) == 3
+    assert len(chosen(found, words="MILD")) == 4  # the group
     assert chosen(found, words="nowhere") == []

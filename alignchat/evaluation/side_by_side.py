@@ -47,14 +47,15 @@ def chosen(
     language: str | None = None,
     words: str = "",
 ) -> list[Row]:
-    """Return the rows of a measure and a language that have these words in a text or in the prompt.
+    """Return the rows of a measure and a language that have these words: in prompt, text, group or category.
 
     "worst" puts first what got worse most, "best" what got better most; what moved alike keeps its order.
     """
     wanted = words.casefold().split()
 
     def has_words(row: Row) -> bool:
-        text = " ".join((row.prompt, *(sample.text for sample in row.samples.values()))).casefold()
+        parts = [(s.text, s.group, s.word, s.category) for s in row.samples.values()]
+        text = " ".join((row.prompt, *(part for found in parts for part in found))).casefold()
         return all(word in text for word in wanted)
 
     kept = [
