@@ -38,6 +38,7 @@ def test_charts_differences_and_texts_can_be_looked_through(chromium: Any, score
                 "Bias by round",
                 "Negative regard by group",
                 "HONEST by category",
+                "What alignment cost",
                 "Blind win rate against the base",
             )
         ):
