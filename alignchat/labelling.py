@@ -138,7 +138,8 @@ class Labelling:
     def history(self) -> list[Prompt]:
         """Return what was asked so far in chats and comparisons, the newest first."""
         asked = self._store.completions(visible_only=True)[::-1]
-        return list(dict.fromkeys(c.prompt for c in asked if c.prompt and not c.sampling.get("queue")))
+        here = (c for c in asked if c.round is not None and not c.sampling.get("queue"))
+        return list(dict.fromkeys(c.prompt for c in here))
 
     # Labelling
 

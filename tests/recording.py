@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
                 exchange.received += piece
                 self.wfile.write(piece)
                 self.wfile.flush()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             pass  # the page or the app has gone
         finally:
             upstream.close()

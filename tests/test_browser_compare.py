@@ -1,7 +1,8 @@
 """The tab Compare in a real browser: before the vote nothing tells whose reply is whose; and all keys."""
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from recording import Exchange, Recording, recorder
 from alignchat import catalog, config
 from alignchat.engine import Adapter
 from alignchat.loop import Loop
+from alignchat.ui.messages import escape
 from feedback_store import Completion, FeedbackStore
 
 pytestmark = pytest.mark.browser
@@ -20,6 +22,9 @@ pytestmark = pytest.mark.browser
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
 QUESTION = "Say hello."
 COMPARISONS = 12
+# Pictures of growing texts come when the clock says so, and the queue's own when it is asked.
+GROWING = ("process_generating", "heartbeat", "estimation")
+NAMES = ("session_hash", "event_id", "avg_time", "duration", "average_duration", "cache_duration")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +69,7 @@ def test_until_the_vote_nothing_sent_or_shown_tells_which_round_is_where(
     with running_app(tmp_path, **environment) as app, recorder() as recording:
         for id, exchanges, html in blind_votes(chromium, app, recording):
             seen.append((id, exchanges, html))
-    shapes: dict[int | None, set[str]] = {0: set(), 1: set()}
+    shapes: dict[int | None, list[Any]] = {0: [], 1: []}
     for id, exchanges, html in seen:
         left, right = sides(tmp_path, id)
         assert {left.round, right.round} == {0, 1}
@@ -74,13 +79,20 @@ def test_until_the_vote_nothing_sent_or_shown_tells_which_round_is_where(
             assert completion.id not in sent
             assert completion.id not in html
         assert not re.search(r"adapter|tuned|tokens_per_second|\"round\"|Round 1|Base model", sent)
-        shapes[left.round].add(shape(sent, [left.text, right.text]))
+        texts = [escape(left.text), escape(right.text)]
+        shapes[left.round].append([shape(exchange, texts) for exchange in exchanges])
     with FeedbackStore.open(tmp_path / "feedback") as store:
         choices = store.choices()
     assert len(choices) == COMPARISONS
     assert all(choice.blind for choice in choices)
     # Apart from the texts and from names made by chance, it is the same whichever side the round is on.
-    assert shapes[0] == shapes[1] != set()
+    ARTEFACTS.mkdir(exist_ok=True)
+    traffic = json.dumps({f"left is round {round}": told for round, told in shapes.items()}, indent=1)
+    (ARTEFACTS / "compare-traffic.json").write_text(traffic)
+    assert shapes[0]
+    assert shapes[1]
+    for other in shapes[1]:
+        assert other == shapes[0][0]
 
 
 def blind_votes(chromium: Any, app: App, recording: Recording) -> Iterator[tuple[str, list[Exchange], str]]:
@@ -107,23 +119,37 @@ def blind_votes(chromium: Any, app: App, recording: Recording) -> Iterator[tuple
     trouble.assert_none()
 
 
-def shape(sent: str, texts: list[str]) -> str:
-    """Return what is left of recorded traffic without texts, random names, lengths and times."""
-    lines = []
-    for line in sent.splitlines():
-        if re.match(r"(content-length|date|referer|cookie): ", line, re.IGNORECASE):
-            continue
-        line = re.sub(r"\b[0-9a-f]{32}\b", "ID", line)
-        line = re.sub(r'"(session_hash|event_id)":\s*"[^"]*"', r'"\1":"X"', line)
-        line = re.sub(r"(session_hash|event_id)=\w+", r"\1=X", line)
-        line = re.sub(r"\d+\.\d+", "TIME", line)
-        lines.append(line)
-    # How many pictures of the growing texts there were depends on the clock.
-    kept = [line for line in lines if "process_generating" not in line and line.strip()]
-    told = "\n".join(kept)
-    for text in sorted(filter(None, texts), key=len, reverse=True):
-        told = told.replace(text, "TEXT")
-    return told
+def shape(exchange: Exchange, texts: Sequence[str]) -> list[Any]:
+    """Return what is left of an exchange without texts, random names, lengths, times and growing texts."""
+    heads = [
+        (name.lower(), value)
+        for head in (exchange.asked, exchange.headers)
+        for name, value in head.items()
+        if name.lower() not in ("content-length", "date", "host", "referer", "cookie")
+    ]
+    path = re.sub(r"(session_hash|event_id)=\w+", r"\1=NAME", exchange.path)
+    told = [message for message in messages(exchange) if message.get("msg") not in GROWING]
+    return [exchange.method, path, exchange.status, heads, plain(told, texts)]
+
+
+def messages(exchange: Exchange) -> list[Any]:
+    """Return the JSON documents of an exchange: bodies, and events of a stream."""
+    lines = [exchange.sent.decode(), *exchange.received.decode().splitlines()]
+    documents = [json.loads(line.removeprefix("data: ")) for line in lines if line.strip()]
+    return [document for document in documents if isinstance(document, dict)]
+
+
+def plain(value: Any, texts: Sequence[str]) -> Any:
+    """Return a JSON value with texts, random names and times replaced by what they are."""
+    if isinstance(value, dict):
+        return {key: plain(part, texts) for key, part in value.items() if key not in NAMES}
+    if isinstance(value, list):
+        return [plain(part, texts) for part in value]
+    if isinstance(value, float):
+        return "TIME"
+    if isinstance(value, str) and value and any(value in text for text in texts):
+        return "TEXT"
+    return re.sub(r"[0-9a-f]{32}", "NAME", value) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_undo_later_discard_and_edit_in_both_languages(
 def test_two_pages_show_different_pairs_and_a_reply_is_shown_as_text(
     chromium: Any, tmp_path: Path, tiny_llama: catalog.Model
 ) -> None:
-    environment = queued(tmp_path, tiny_llama, 12)
+    environment = queued(tmp_path, tiny_llama, 24)
     with (
         running_app(tmp_path, **environment) as app,
         page_of(chromium, app) as one,
@@ -180,8 +180,8 @@ def test_two_pages_show_different_pairs_and_a_reply_is_shown_as_text(
             seen.append(shown(page))
         for page in (one, other) * 5:
             seen.append(press(page, "1"))
-        pairs = [id for id in seen if id]
-        assert len(pairs) == len(set(pairs)) == 12
+        assert all(seen)
+        assert len(seen) == len(set(seen)) == 12
         assert one.locator("#label-left strong").count() <= 1
         assert "<b>Bread</b>" in other.inner_text("#label-left")
         assert other.locator("#label-stage img, #label-stage .reply a, #label-stage .reply b").count() == 0

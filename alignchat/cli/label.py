@@ -1,4 +1,7 @@
-"""The group `label`: work through pairs of replies without a screen, under a name one gives oneself."""
+"""The group `label`: work through pairs of replies without a screen, under a name one gives oneself.
+
+A pair is held for somebody only by a running app: two people at two command lines can be shown the same.
+"""
 
 import argparse
 import sys

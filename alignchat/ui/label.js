@@ -64,11 +64,11 @@
       button.disabled = !current;
     }
     stage().querySelector("[data-act=undo]").disabled = !past.length;
+    byId("label-stage").dataset.comparison = current?.id ?? "";
     if (!current) return;
     byId("label-prompt").innerHTML = current.prompt_html;
     byId("label-left").innerHTML = current.left_html;
     byId("label-right").innerHTML = current.right_html;
-    byId("label-stage").dataset.comparison = current.id;
     for (const side of ["left", "right"]) byId(`label-${side}`).scrollTop = 0;
   };
   const next = () => {
