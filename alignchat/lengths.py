@@ -1,9 +1,9 @@
 """Rows in tokens, by llama.cpp's own vocabulary: their lengths, what the model reads. Loads no weights."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 
 from alignchat.catalog import Model
 from alignchat.llama import Vocabulary
@@ -40,18 +40,15 @@ class RowReader:
     def measure(self, rows: Sequence[Row]) -> list[tuple[int, ...]]:
         """Return for each row the tokens of its prompt and of each reply."""
         lengths: list[tuple[int, ...]] = []
-        for prompt, group in groupby(rows, key=lambda row: row.prompt):
-            size = len(self._ids.prompt_ids(prompt))
-            for row in group:
-                lengths.append((size, *map(len, self._ids.reply_ids(prompt, replies(row)))))
+        for row in rows:
+            asked, answers = self._ids.row_ids(row.prompt, replies(row))
+            lengths.append((len(asked), *map(len, answers)))
         return lengths
 
     def read(self, row: Row) -> TokenizedRow:
         """Return the texts of a row's tokens; a character that spans several tokens is shown as \ufffd."""
-        answers = self._ids.reply_ids(row.prompt, replies(row))
-        return TokenizedRow(
-            prompt=self._texts(self._ids.prompt_ids(row.prompt)), replies=tuple(map(self._texts, answers))
-        )
+        asked, answers = self._ids.row_ids(row.prompt, replies(row))
+        return TokenizedRow(prompt=self._texts(asked), replies=tuple(map(self._texts, answers)))
 
     def _texts(self, ids: Sequence[int]) -> tuple[str, ...]:
         return tuple(self._vocabulary.piece(i, control=True).decode("utf-8", "replace") for i in ids)
@@ -61,7 +58,21 @@ class RowReader:
         return token
 
 
-class WordIds(dict[str, list[int]]):
+class _Remembered(dict[str, list[int]]):
+    """The ids of words, found once and kept."""
+
+    def __init__(self, find: Callable[[str], list[int]]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, word: str) -> list[int]:
+        ids = self._find(word)
+        if len(self) < MOST_WORDS:
+            self[word] = ids
+        return ids
+
+
+class WordIds:
     """Tokenises word by word and remembers the words: four times as fast as llama.cpp, with the same result.
 
     A token that reaches from one word over a single space into the next would be lost, so where the
@@ -69,27 +80,20 @@ class WordIds(dict[str, list[int]]):
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        super().__init__()
         self._vocabulary = vocabulary
         pieces = [vocabulary.piece(i) for i in range(vocabulary.vocabulary_size)]
         self.splits = not any(map(_ACROSS.search, pieces))
         # SentencePiece vocabularies put a space before a text, which stands for the one between words.
-        self._gap = "" if pieces[self.whole("a")[0]].startswith(b" ") else " "
-
-    def __missing__(self, word: str) -> list[int]:
-        ids = self.whole(self._gap + word)
-        if len(self) < MOST_WORDS:
-            self[word] = ids
-        return ids
+        gap = "" if pieces[self.whole("a")[0]].startswith(b" ") else " "
+        self._first = _Remembered(self.whole)
+        self._others = _Remembered(lambda word: self.whole(gap + word))
 
     def of(self, text: str) -> list[int]:
         """Return the ids of a text in which control tokens are plain."""
         if not self.splits:
             return self.whole(text)
         first, *others = _GAP.split(text)
-        ids = self.whole(first)
-        ids.extend(chain.from_iterable(map(self.__getitem__, others)))
-        return ids
+        return list(chain(self._first[first], chain.from_iterable(map(self._others.__getitem__, others))))
 
     def whole(self, text: str) -> list[int]:
         """Return the same, as llama.cpp does it."""

@@ -31,17 +31,18 @@ class RowIds:
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Return the ids of a conversation up to where the model's reply begins."""
-        return [i for segment in self._prompt(messages) for i in self._segment_ids(segment)]
+        return self._joined(self._prompt(messages))
 
     def completion_ids(self, messages: Sequence[Message], text: str) -> list[int]:
         """Return the ids of a reply to `messages`, ended by the token that ends a turn."""
-        (ids,) = self.reply_ids(messages, [text])
+        _, (ids,) = self.row_ids(messages, [text])
         return ids
 
-    def reply_ids(self, messages: Sequence[Message], texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of several replies to `messages`, each ended by the token that ends a turn."""
+    def row_ids(self, messages: Sequence[Message], texts: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+        """Return the ids of a conversation and of several replies to it, as the two above do."""
+        prompt = self._prompt(messages)
         lead_in, end = self._around_reply(messages)
-        before = self._control.split(self._prompt(messages)[-1].text)[-1]
+        before = self._control.split(prompt[-1].text)[-1]
         alone, last = self._plain_ids(before), self._control_id(end)
         found = []
         for text in texts:
@@ -49,7 +50,10 @@ class RowIds:
             if together[:start] != alone:  # The reply's first letters merge with the prompt's last.
                 together, start = self._plain_ids(lead_in + text), 0
             found.append([*together[start:], last])
-        return found
+        return self._joined(prompt), found
+
+    def _joined(self, prompt: Sequence[Segment]) -> list[int]:
+        return [i for segment in prompt for i in self._segment_ids(segment)]
 
     def _prompt(self, messages: Sequence[Message]) -> list[Segment]:
         model = self._model

@@ -6,6 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from alignchat.catalog import Model
 from alignchat.dataset import PairedRow, UnpairedRow
+from alignchat.preferences import replies
 from alignchat.row_ids import RowIds
 
 Columns = dict[str, Any]
@@ -25,12 +26,10 @@ class RowTokenizer(RowIds):
 
     def columns(self, row: PairedRow | UnpairedRow) -> Columns:
         """Return a row in the columns that the collators of DPOTrainer and KTOTrainer read."""
-        prompt = {"prompt_ids": self.prompt_ids(row.prompt)}
+        prompt, answers = self.row_ids(row.prompt, replies(row))
         if isinstance(row, UnpairedRow):
-            ids = self.completion_ids(row.prompt, row.completion)
-            return {**prompt, "completion_ids": ids, "label": row.label}
-        chosen, rejected = self.reply_ids(row.prompt, [row.chosen, row.rejected])
-        return {**prompt, "chosen_ids": chosen, "rejected_ids": rejected}
+            return {"prompt_ids": prompt, "completion_ids": answers[0], "label": row.label}
+        return {"prompt_ids": prompt, "chosen_ids": answers[0], "rejected_ids": answers[1]}
 
     def _plain(self, text: str) -> list[int]:
         # SentencePiece vocabularies put a space before a text: llama.cpp always, transformers only
