@@ -39,6 +39,14 @@ class ChatSettings(Section):
     top_k: int = Field(40, ge=0, description="Sample from this many likeliest tokens; 0 means all.")
     max_tokens: int = Field(512, ge=1, description="Longest reply, in tokens.")
     context: int = Field(4096, ge=256, description="Longest conversation, in tokens.")
+    reasons_up: tuple[str, ...] = Field(
+        ("helpful", "correct", "polite", "safe", "natural Italian"),
+        description="Reasons offered after a thumb up.",
+    )
+    reasons_down: tuple[str, ...] = Field(
+        ("off-topic", "wrong", "rude", "biased", "repetitive", "wrong language"),
+        description="Reasons offered after a thumb down.",
+    )
 
 
 class TrainingSettings(Section):

@@ -5,6 +5,7 @@ one whose prompt and reply it repeats. What the system prompt says is no part of
 change on the way. Knows the store; knows neither model nor screen.
 """
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from feedback_store import Completion, Conversation, Edit, FeedbackStore, Messag
 
 TITLE_LENGTH = 60
 EXCERPT = 40  # characters on either side of what was searched for
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 
 Place = str | tuple[Message, ...]
 
@@ -130,6 +132,11 @@ class Conversations:
             raise UnknownRecordError(f"There is no completion {head} in this conversation.")
         return list(self._turns(tree, head))
 
+    def system(self, completion_id: str) -> str:
+        """Return the system prompt that a completion was made under, empty if there was none."""
+        prompt = self._store.completion(completion_id).prompt
+        return "\n".join(message.content for message in prompt if message.role == "system")
+
     def newest_below(self, completion_id: str) -> str:
         """Return the newest completion of the branches that go through this one."""
         conversation_id = self._store.completion(completion_id).conversation_id
@@ -224,11 +231,6 @@ def spoken(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(message for message in messages if message.role != "system")
 
 
-def system_of(messages: Sequence[Message]) -> str:
-    """Return the system prompt, empty if there is none."""
-    return "\n".join(message.content for message in messages if message.role == "system")
-
-
 def title_of(text: str) -> str:
     """Return a text's beginning, on one line."""
     return " ".join(text.split())[:TITLE_LENGTH]
@@ -238,8 +240,7 @@ def _folded(text: str) -> str:
     text = " ".join(text.split())
     if text.isascii():
         return text.lower()
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in apart if not unicodedata.combining(c))
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 def _excerpt(text: str, wanted: str) -> str:

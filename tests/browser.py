@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+
+from alignchat.loop import Loop
+from alignchat.ui import server
+from alignchat.ui.guard import Guard
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -71,6 +77,36 @@ def start_app(data: Path, **environment: str) -> App:
     return App(process=process, port=port, ready_seconds=time.monotonic() - started)
 
 
+@dataclass
+class Served:
+    """The page over a scripted engine, served from this process."""
+
+    loop: Loop
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+
+@contextmanager
+def served(loop: Loop) -> Iterator[Served]:
+    """Serve a loop's page, guarded as the app is, for the length of the block."""
+    port = free_port()
+    guarded = Guard(server.application(loop), hosts=frozenset({f"127.0.0.1:{port}"}))
+    running = uvicorn.Server(uvicorn.Config(guarded, port=port, log_level="warning"))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not running.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    try:
+        yield Served(loop=loop, port=port)
+    finally:
+        running.should_exit = running.force_exit = True
+        thread.join(timeout=10)
+
+
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -121,8 +157,8 @@ class Trouble:
             route.abort()
 
     def assert_none(self) -> None:
-        assert self.outside == []
-        assert self.errors == []
+        assert not self.outside, self.outside
+        assert not self.errors, self.errors
 
 
 @contextmanager
@@ -143,7 +179,7 @@ def browser() -> Iterator[Any]:
 @contextmanager
 def page_of(
     chromium: Any,
-    app: App,
+    app: App | Served,
     *,
     locale: str = "en-GB",
     width: int = 1280,
@@ -167,7 +203,7 @@ def page_of(
 
 
 def go(page: Any, tab: str) -> None:
-    page.click(f"#tab-{tab}-button")
+    page.locator(f"#tab-{tab}-button:visible").first.click()
 
 
 def say(page: Any, text: str) -> None:
@@ -203,3 +239,63 @@ def wait_for_value(page: Any, selector: str, value: str) -> None:
 
 def counts(page: Any) -> tuple[int, ...]:
     return tuple(int(page.inner_text(f"#strip .{kind} b")) for kind in ("up", "down", "pairs"))
+
+
+def picture(page: Any, name: str) -> None:
+    """Keep a screenshot under artefacts/, named with the page's language."""
+    folder = ROOT / "artefacts"
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}-{page.evaluate('document.documentElement.lang')}.png")
+
+
+_CONTRASTS = """(selector) => {
+  const numbers = (colour) => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    return (over) => {
+      for (const fill of [...over, colour]) { canvas.fillStyle = fill; canvas.fillRect(0, 0, 1, 1); }
+      return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+  };
+  const light = (rgb) => rgb.map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    const found = [];
+    for (let e = element; e; e = e.parentElement) found.unshift(getComputedStyle(e).backgroundColor);
+    return ["white", ...found];
+  };
+  return [...document.querySelectorAll(selector)]
+    .filter((e) => e.checkVisibility() && !e.disabled && (e.innerText?.trim() || e.querySelector("svg")))
+    .map((e) => {
+      const [over, style] = [behind(e), getComputedStyle(e)];
+      const [a, b] = [light(numbers(style.color)(over)), light(numbers("transparent")(over))];
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      return [ratio, e.className || e.tagName, e.innerText?.trim() ? 4.5 : 3];
+    })
+    .filter(([ratio, , needed]) => ratio < needed);
+}"""
+
+
+def low_contrasts(page: Any, selector: str) -> list[Any]:
+    """Return [ratio, name, needed] of what is shown with less contrast than WCAG 2.2 AA asks for.
+
+    Text needs 4.5, a mark without text 3 (success criteria 1.4.3 and 1.4.11).
+    """
+    found: list[Any] = page.evaluate(_CONTRASTS, selector)
+    return found
+
+
+_SHIFTS = """() => {
+  window.shifted = [];
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      if (entry.hadRecentInput) continue;
+      window.shifted.push([entry.value, ...entry.sources.map((s) => s.node?.className ?? s.node?.nodeName)]);
+    }
+  }).observe({ type: "layout-shift", buffered: false });
+}"""
+
+
+def watch_shifts(page: Any) -> None:
+    """Note in `window.shifted` what moves on the page from now on, without a key or a click before it."""
+    page.evaluate(_SHIFTS)

@@ -54,8 +54,7 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Itera
 
 
 def mark(page: Any, reply: int, label: str, expected: tuple[int, ...]) -> None:
-    row = page.locator("#chat .message-buttons-left").nth(reply)
-    row.locator(f"button[aria-label^='{label}']").click()
+    page.locator("#chat .foot[id^=reply-]").nth(reply).locator(f"button[aria-label^='{label}']").click()
     page.wait_for_function(
         """expected => ["up", "down", "pairs"].every(
             (kind, i) => document.querySelector(`#strip .${kind} b`).innerText == expected[i])""",
@@ -72,7 +71,7 @@ def chat_and_mark(page: Any) -> None:
     mark(page, 2, "Good reply", (2, 1, 0))
     mark(page, 2, "Good reply", (1, 1, 0))
     mark(page, 2, "Bad reply", (1, 2, 0))
-    page.locator("#chat .message-buttons-left").nth(0).locator("button[aria-label^=Good]").focus()
+    page.locator("#chat .foot[id^=reply-]").nth(0).locator("button[aria-label^=Good]").focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.ariaLabel").startswith("Bad reply")
 

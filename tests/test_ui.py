@@ -1,20 +1,25 @@
 """The page's parts without a browser: texts, messages, pieces of HTML, errors, the guard, the server."""
 
 import asyncio
+import json
 import re
 import socket
 import string
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alignchat import config, transfer
 from alignchat.conversations import Turn
 from alignchat.engine import ScriptedEngine
-from alignchat.errors import AlignchatError, Cancelled, ModelError, SettingsError
+from alignchat.errors import EXPECTED, AlignchatError, Cancelled, ModelError, SettingsError
 from alignchat.loop import Loop
 from alignchat.models import ModelReport
 from alignchat.reports import Progress, RoundReport
@@ -80,55 +85,113 @@ def test_errors_a_person_can_meet_are_said_in_italian(tmp_path: Path) -> None:
             assert i18n.error_sentence(raised.value, "en") == str(raised.value)
 
 
+def test_what_goes_wrong_with_conversations_is_said_in_italian(tmp_path: Path) -> None:
+    with a_loop(tmp_path) as loop:
+        (*_, one), (*_, two) = loop.reply(None, "x"), loop.reply(None, "y")
+        exported = loop.conversations.export_json(two.conversation_id)
+        loop.conversations.delete(two.conversation_id)
+        acts = [
+            lambda: loop.reply(two.conversation_id, "z"),
+            lambda: loop.reply(one.conversation_id, "z", after=two.completion_id),
+            lambda: loop.reply(None, "z", seed=-1),
+            lambda: loop.reply(None, "z", max_tokens=0),
+            lambda: loop.conversations.rename(one.conversation_id, ""),
+            lambda: loop.edit(one.completion_id, ""),
+            lambda: loop.prefer(one.completion_id),
+            lambda: loop.conversations.import_json({}),
+            lambda: loop.conversations.import_json(exported | {"alignchat_conversation": 2}),
+        ]
+        for act in acts:
+            with pytest.raises(EXPECTED) as raised:
+                act()
+            assert i18n.error_sentence(raised.value, "it") != str(raised.value)
+
+
 # Messages
 
 
 @pytest.mark.parametrize(
     ("text", "escaped"),
     [
-        ("a < b & c", "a &lt; b &amp; c"),
-        ("<form action=x>", "&lt;form action=x>"),
-        ("`a<b>` and <b>", "`a<b>` and &lt;b>"),
-        ("``a`<b>`` <i>", "``a`<b>`` &lt;i>"),
-        ("```html\n<b>\n```\n<b>", "```html\n<b>\n```\n&lt;b>"),
-        ("```\n<b> still growing", "```\n<b> still growing"),
-        ("~~~\n<b>\n~~~\n<b>", "~~~\n<b>\n~~~\n&lt;b>"),
-        ("an odd ` <b>", "an odd ` &lt;b>"),
-        ("![x](http://a.b/c.png)", "[x](http://a.b/c.png)"),
-        ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
+        ("a < b & c", "a < b & c"),
+        ("<form action=x>", "<|form action=x>"),
+        ("</form><!-- x --><?x", "<|/form><|!-- x --><|?x"),
+        ("`<b>` and ```\n<b>", "`<|b>` and ```\n<|b>"),
+        ("&lt;b&gt; &#60;", "&|lt;b&|gt; &|#60;"),
+        ("![x](http://a.b/c.png)", "!|[x](http://a.b/c.png)"),
+        ("$$x<y$$ and <y", "$$x< y$$ and <|y"),
+        (r"\(a<b\) \[a</b\]", r"\(a< b\) \[a< /b\]"),
+        ("$x_1$ is $y$.", r"\(x_1\) is \(y\)."),
+        ("$5 or $6, $5-$6, a $ b", "$5 or $6, $5-$6, a $ b"),
+        ("`$x$` and\n```\n$x$\n```", "`$x$` and\n```\n$x$\n```"),
     ],
 )
-def test_html_outside_code_is_text(text: str, escaped: str) -> None:
-    assert messages.escape(text) == escaped
+def test_what_could_begin_html_or_an_image_is_text_and_formulas_stay(text: str, escaped: str) -> None:
+    assert messages.escape(text) == escaped.replace("|", "\u2060")
 
 
-def a_completion(**facts: Any) -> Completion:
-    usual: dict[str, Any] = {"conversation_id": "c", "prompt": (), "text": "", "model": "m", "round": 0}
-    return Completion(**usual | facts)
+@given(st.text(alphabet="<b>!/?&lt;$\\\\()[]`~ \n1x"))
+def test_no_text_can_begin_a_tag_an_entity_or_an_image(text: str) -> None:
+    assert not re.search(r"<[A-Za-z/!?]|&#?\w+;|!\[", messages.escape(text))
 
 
-def test_a_position_on_the_page_is_a_reply_by_its_id() -> None:
+@pytest.mark.parametrize(
+    ("text", "closed"),
+    [
+        ("```\ncode", True),
+        ("~~~py\ncode\n```", True),
+        ("````\n```", True),
+        ("```", True),
+        ("```\ncode\n```", False),
+        ("```code``` here", False),
+        ("- a\n  ```\n  b\nc", False),
+        ("- a\n  ```\n  b", False),
+        ("no code", False),
+    ],
+)
+def test_code_that_was_left_open_does_not_swallow_the_foot(text: str, closed: bool) -> None:
+    (message,) = messages.asked([], text)
+    shown = message["content"].removesuffix('\n\n<div class="foot"></div>')
+    assert (shown != text, shown.startswith(text)) == (closed, True)
+
+
+def feet(shown: Sequence[Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return (id, facts) of the foot under each message."""
+    found = [re.search(r'<div class="foot" id="(.*?)" title="(.*?)">', m["content"]) for m in shown]
+    return [(foot[1], json.loads(unquote(foot[2]))) for foot in found if foot]
+
+
+def test_each_reply_carries_its_id_thumb_versions_and_facts_and_each_message_its_replys_id() -> None:
+    sampling = {"tokens": 9, "tokens_per_second": 61.25, "seed": 4, "temperature": 0.5}
+    said = Thumb(completion_id="c1", up=True, tags=("safe",), comment='"$$" <b>\n```')
     turns = [
         Turn(message=Message(role="system", content="be brief")),
         Turn(message=Message(role="user", content="hello")),
         Turn(
             message=Message(role="assistant", content="hi"),
-            completion=a_completion(id="c1", round=2),
-            thumb=Thumb(completion_id="c1", up=True),
+            completion=a_completion(id="c1", round=2, sampling=sampling),
+            thumb=said,
+            versions=("c0", "c1", "c3"),
         ),
         Turn(message=Message(role="user", content="again")),
         Turn(
             message=Message(role="assistant", content="no"),
-            completion=a_completion(id="c2", round=0, finished=False),
+            completion=a_completion(id="c2", round=None, finished=False),
+            versions=("c2",),
         ),
     ]
-    assert [messages.reply_at(turns, i) for i in range(-1, 5)] == [None, None, "c1", None, "c2", None]
-    assert messages.last_reply(turns) == "c2"
-    assert messages.thumbs(turns) == ["Like", None]
-    shown = [message["content"] for message in messages.messages(turns, EN)]
-    assert shown[0] == "hello"
-    assert "round 2" in shown[1]
-    assert "stopped" in shown[3]
+    (ask, asked), (reply, first), _, (_, last) = feet(messages.messages(turns, IT, asking=True))
+    assert (ask, asked, reply) == ("ask-c1", {"id": "c1"}, "reply-c1")
+    assert (first["up"], first["tags"], first["comment"]) == (True, ["safe"], said.comment)
+    assert (first["version"], first["versions"], first["earlier"], first["later"]) == (2, 3, "c0", "c3")
+    assert first["facts"] == "round 2 · m · 9 token · 61,2 token al secondo · temperatura 0,5 · seme 4"
+    assert (first["asking"], last["asking"], last["versions"], last["later"]) == (False, True, 1, None)
+    assert last["who"] == f"{IT['edited_by_you']} · {IT['stopped']}"
+
+
+def a_completion(**facts: Any) -> Completion:
+    usual: dict[str, Any] = {"conversation_id": "c", "prompt": (), "text": "", "model": "m", "round": 0}
+    return Completion(**usual | facts)
 
 
 # Pieces of HTML

@@ -1,27 +1,38 @@
-"""The tab Chat: talk, stop, ask again, and mark replies with thumbs."""
+"""The tab Chat: talk, stop, ask again, edit, and keep conversations.
 
+What is done to one reply comes from the page's script as an act with that reply's id, through a hidden box.
+"""
+
+import json
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
 
-from alignchat.errors import DataError
-from alignchat.ui import messages
+from alignchat.chat import Reply
+from alignchat.errors import EXPECTED, DataError
+from alignchat.ui import messages, views
 from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.how import How
 from alignchat.ui.offer import MinervaOffer
-from alignchat.ui.shared import ACTIVE, Page, round_or_none
+from alignchat.ui.shared import ACTIVE, Page, round_or_none, said
 from alignchat.ui.stops import Stops
+from alignchat.ui.texts.chat import WORDS
 
-LISTED = 200  # conversations; older ones are in the data folder and not in the list
+LISTED = 200  # conversations; older ones are found by searching
+QUIET: Any = {"queue": False, "show_progress": "hidden"}
 
 
 class ChatTab:
-    """The components of the tab and their handlers."""
+    """The components of the tab and their handlers; `head` is the reply that the shown branch ends in."""
 
     def __init__(self, page: Page) -> None:
         """Lay the tab out; call inside the tab's block."""
         self.page, self.texts, self.stops = page, page.texts, Stops()
-        self.conversation = gr.BrowserState(None, storage_key="alignchat-conversation", secret="alignchat")
+        self.conversations = page.loop.conversations
+        self.head = gr.BrowserState(None, storage_key="alignchat-head", secret="alignchat")
+        self.deleted = gr.State(None)
         self.offer = MinervaOffer(page)
         with gr.Row(elem_id="chat-row"):
             with gr.Column(scale=1, min_width=220, elem_id="chat-side"):
@@ -33,27 +44,75 @@ class ChatTab:
 
     def _lay_side(self) -> None:
         texts = self.texts
-        self.new = gr.Button(texts["new_chat"], elem_id="new-chat", size="md")
+        with gr.Row(elem_id="chat-begin"):
+            self.new = gr.Button(texts["new_chat"], elem_id="new-chat", size="md", min_width=110, scale=2)
+            gr.Button(
+                texts["conversation_import"], elem_id="conversation-import", size="md", min_width=80, scale=1
+            )
+        self.search = gr.Textbox(
+            label=texts["conversations_search"],
+            placeholder=texts["conversations_search_hint"],
+            show_label=False,
+            container=False,
+            elem_id="conversations-search",
+        )
         self.list = gr.Radio(
             [], label=texts["conversations"], info=texts["conversations_empty"], elem_id="conversations"
         )
 
     def _lay_main(self) -> None:
         texts = self.texts
-        self.voice = gr.Dropdown(
-            [("", ACTIVE)], value=ACTIVE, label=texts["talk_to"], elem_id="talk-to", filterable=False
-        )
+        with gr.Row(elem_id="conversation"):
+            self.title = gr.Textbox(
+                label=texts["conversation_title"],
+                placeholder=texts["new_chat"],
+                show_label=False,
+                container=False,
+                interactive=False,
+                scale=3,
+                min_width=140,
+                elem_id="conversation-title",
+            )
+            self.files = gr.Markdown(sanitize_html=False, elem_id="conversation-files")
+            self.delete = gr.Button(
+                texts["conversation_delete"],
+                size="sm",
+                scale=0,
+                min_width=80,
+                interactive=False,
+                elem_id="conversation-delete",
+            )
+        with gr.Row(visible=False, elem_id="conversation-deleted") as self.undo_row:
+            self.undo_text = gr.Markdown(sanitize_html=False)
+            self.undo = gr.Button(
+                texts["conversation_undo"], size="sm", scale=0, min_width=90, elem_id="conversation-undo"
+            )
+        with gr.Row(elem_id="chat-voice"):
+            self.voice = gr.Dropdown(
+                [("", ACTIVE)], value=ACTIVE, label=texts["talk_to"], elem_id="talk-to", filterable=False
+            )
+            self.how = How(self.page)
         self.chatbot = gr.Chatbot(
             label=texts["chat"],
             show_label=False,
             elem_id="chat",
-            height="max(320px, calc(100dvh - 400px))",
+            height="max(320px, calc(100dvh - 430px))",
             placeholder=texts["chat_empty"],
             buttons=[],
-            latex_delimiters=[],
-            feedback_options=("Like", "Dislike"),
+            latex_delimiters=messages.LATEX,
+            feedback_options=None,
             group_consecutive_messages=False,
         )
+        self._lay_entry()
+        self.notice = gr.Markdown(elem_id="chat-notice", elem_classes="notices")
+        hints = f"{texts['thumb_hint']} <span>{texts['chat_keys']}</span>"
+        gr.Markdown(hints, elem_id="thumb-hint", elem_classes="hint")
+        hidden = gr.InputHTMLAttributes(tabindex=-1)
+        self.act = gr.Textbox(elem_id="chat-act", show_label=False, container=False, html_attributes=hidden)
+        gr.Markdown(self._for_the_script(), sanitize_html=False, elem_id="chat-script")
+
+    def _lay_entry(self) -> None:
+        texts = self.texts
         with gr.Row(elem_id="chat-entry"):
             self.box = gr.Textbox(
                 label=texts["message"],
@@ -70,115 +129,190 @@ class ChatTab:
             self.stop = gr.Button(
                 texts["stop"], variant="stop", visible=False, scale=0, min_width=96, elem_id="stop"
             )
-        self.notice = gr.Markdown(elem_id="chat-notice", elem_classes="notices")
-        with gr.Row(elem_id="chat-more"):
-            self.again = gr.Button(
-                texts["again"], size="sm", scale=0, min_width=150, elem_id="again", interactive=False
-            )
-            gr.Markdown(texts["thumb_hint"], elem_id="thumb-hint", elem_classes="hint")
+
+    def _for_the_script(self) -> str:
+        """Return the words and the reasons that the script shows, as one element without any text."""
+        words = {key: self.texts[f"chat_word_{key}"] for key in WORDS}
+        settings = self.page.loop.settings.chat
+        reasons = {"true": settings.reasons_up, "false": settings.reasons_down}
+        values = {"words": words, "reasons": reasons}
+        attributes = " ".join(f'data-{k}="{escape(json.dumps(v))}"' for k, v in values.items())
+        return f'<div id="chat-words" {attributes}></div>'
 
     def _wire(self) -> None:
-        guard, shown = self.notices.guard, [self.chatbot, self.list, self.again, self.page.strip]
-        streaming = [*shown, self.conversation, self.notice, self.box, self.send, self.stop, self.new]
+        guard, asking = self.notices.guard, [self.head, self.voice, *self.how.inputs()]
+        streaming = [*self.opened(), self.box, self.send, self.stop, self.new]
+        going: Any = {"show_progress": "hidden", "concurrency_limit": None}
         gr.on(
             [self.send.click, self.box.submit],
-            guard(self._send, reset=lambda text, *_: {self.box: text, **self._idle()}),
-            [self.box, self.conversation, self.voice],
+            guard(self._send, reset=lambda _, text, *__: {self.box: text, **self._busy(False)}),
+            [self.box, *asking],
             streaming,
-            show_progress="hidden",
-            concurrency_limit=None,
+            **going,
         )
-        self.again.click(
-            guard(self._again, reset=lambda *_: self._idle()),
-            [self.conversation, self.voice],
-            streaming,
-            show_progress="hidden",
-            concurrency_limit=None,
+        # The component tells of `input` only where a key was pressed, of `change` always.
+        self.act.change(
+            guard(self._act, reset=lambda *_: self._busy(False)), [self.act, *asking], streaming, **going
         )
-        self.stop.click(self._stop, None, self.stop, queue=False, show_progress="hidden")
-        self.chatbot.like(
-            guard(self._vote),
-            self.conversation,
-            [self.notice, self.page.strip],
-            queue=False,
-            show_progress="hidden",
+        self.stop.click(self._stop, None, self.stop, **QUIET)
+        opened = self.opened()
+        self.list.input(guard(self._chosen), self.list, opened, **QUIET)
+        self.new.click(guard(self._new), None, opened, **QUIET)
+        self.search.change(
+            self._found, [self.search, self.head], self.list, trigger_mode="always_last", **QUIET
         )
-        opened = [*shown, self.conversation, self.notice]
-        self.list.input(guard(self.open), self.list, opened, queue=False, show_progress="hidden")
-        self.new.click(guard(self._new), None, opened, queue=False, show_progress="hidden")
+        renamed = [self.list, self.title, self.notice]
+        gr.on(
+            [self.title.submit, self.title.blur],
+            guard(self._rename),
+            [self.title, self.head],
+            renamed,
+            **QUIET,
+        )
+        self.delete.click(guard(self._delete), self.head, opened, **QUIET)
+        self.undo.click(guard(self._undo), self.deleted, opened, **QUIET)
 
     def _send(
-        self, text: str, conversation: str | None, voice: int, request: gr.Request
+        self, request: gr.Request, text: str, head: str | None, voice: int, *how: Any
     ) -> Iterator[Updates]:
-        replies = self.page.loop.reply(conversation, text, round=round_or_none(voice))
-        before = messages.asked(self._messages(conversation), text)
-        yield {self.box: "", self.chatbot: messages.growing(before, None), **self._busy()}
-        for reply in self.stops.until(request.session_hash, replies):
-            conversation = reply.conversation_id
-            yield {self.chatbot: messages.growing(before, reply)}
-        yield self.open(conversation) | self._idle()
+        conversation = self.conversations.completion(head).conversation_id if head else None
+        asked: Any = {"round": round_or_none(voice), **self.how.asked(*how)}
+        replies = self.page.loop.reply(conversation, text, after=head, **asked)
+        before = messages.asked(self._messages(head), text)
+        yield {self.box: "", **self._busy(True)}
+        yield from self._streamed(before, replies, request)
 
-    def _again(self, conversation: str | None, voice: int, request: gr.Request) -> Iterator[Updates]:
-        last = messages.last_reply(self._turns(conversation))
-        if last is None:
-            raise DataError(self.texts["nothing_again"])
-        replies = self.page.loop.again(last, round=round_or_none(voice))
-        before = self._messages(conversation)[:-1]
-        yield {self.chatbot: messages.growing(before, None), **self._busy()}
+    def _act(
+        self, request: gr.Request, act: str, head: str | None, voice: int, *how: Any
+    ) -> Iterator[Updates]:
+        wanted, loop = json.loads(act), self.page.loop
+        id, text = wanted.get("id"), wanted.get("text")
+        match wanted["act"]:
+            case "again" | "ask":
+                asked: Any = {"round": round_or_none(voice), **self.how.asked(*how)}
+                replies = loop.again(id, text, **asked)
+                before = self._messages(id)[: -1 if text is None else -2]
+                before = before if text is None else messages.asked(before, text)
+                yield self._busy(True)
+                yield from self._streamed(before, replies, request)
+            case "show":
+                yield self.open(self.conversations.newest_below(id))
+            case "edit":
+                edited = loop.edit(id, text)
+                yield self.open(edited, asking=True)
+            case "prefer":
+                loop.prefer(id)
+                yield self.open(head) | {self.notice: said(self.texts["preferred"])}
+            case "import":
+                yield self._imported(text)
+
+    def _streamed(self, before: list[Any], replies: Any, request: gr.Request) -> Iterator[Updates]:
+        """Show a reply as it grows after the messages before it, and then the branch that ends in it."""
+        yield {self.chatbot: messages.growing(before, None)}
+        reply: Reply | None = None
         for reply in self.stops.until(request.session_hash, replies):
             yield {self.chatbot: messages.growing(before, reply)}
-        yield self.open(conversation) | self._idle()
+        yield self.open(reply.completion_id if reply else None) | self._busy(False)
 
     def _stop(self, request: gr.Request) -> Updates:
         self.stops.stop(request.session_hash)
         return {self.stop: gr.Button(interactive=False)}
 
-    def _vote(self, conversation: str | None, data: gr.LikeData) -> Updates:
-        position = data.index if isinstance(data.index, int) else data.index[0]
-        reply = messages.reply_at(self._turns(conversation), position)
-        if reply is None:
-            raise DataError(self.texts["thumb_too_soon"])
-        self.page.loop.rate(reply, data.liked if isinstance(data.liked, bool) else None)
-        return {self.page.strip: self.page.strip_now()}
-
     def _new(self) -> Updates:
         return self.open(None)
 
-    def open(self, conversation: str | None) -> Updates:
-        """Return the updates that show a conversation, or an empty one."""
-        turns = self._turns(conversation)
-        value: Any = messages.messages(turns, self.texts)
+    def _chosen(self, conversation: str) -> Updates:
+        return self.open(self.conversations.latest(conversation), listing=False)
+
+    def _found(self, text: str, head: str | None) -> Updates:
+        found = self.conversations.search(text)
+        choices = [(f"{self._name(f.conversation)}\n{f.excerpt}".strip(), f.conversation.id) for f in found]
+        hint = None if choices else self.texts["conversations_not_found"]
+        return {self.list: gr.Radio(choices=choices[:LISTED], value=self._where(head), info=hint)}
+
+    def _rename(self, title: str, head: str | None) -> Updates:
+        if not (id := self._where(head)) or title == self._name(self.conversations.get(id)):
+            return {}
+        renamed = self.conversations.rename(id, title)
+        return {self.title: renamed.title, self.list: self._listed(id)}
+
+    def _delete(self, head: str | None) -> Updates:
+        if not (id := self._where(head)):
+            return {}
+        deleted = self.conversations.delete(id)
+        sentence = self.texts["conversation_deleted"].format(title=self._name(deleted))
+        undo = {self.undo_row: gr.Row(visible=True), self.undo_text: said(sentence), self.deleted: id}
+        return self.open(None) | undo
+
+    def _undo(self, deleted: str | None) -> Updates:
+        restored = self.conversations.undelete(deleted or "")
+        return self.open(self.conversations.latest(restored.id))
+
+    def _imported(self, text: str | None) -> Updates:
+        if text is None:
+            raise DataError(self.texts["import_too_large"])
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(self.texts["import_no_json"]) from error
+        id = self.conversations.import_json(value)["conversation_id"]
+        title = self._name(self.conversations.get(id))
+        arrived = said(self.texts["conversation_imported"].format(title=title))
+        return self.open(self.conversations.latest(id)) | {self.notice: arrived}
+
+    def opened(self) -> list[Any]:
+        """Return what `open` updates."""
+        kept = [self.undo_row, self.undo_text, self.deleted]
+        shown = [self.chatbot, self.list, self.search, self.title, self.files, self.delete, self.how.system]
+        return [self.head, *shown, *kept, self.notice, self.page.strip]
+
+    def open(self, head: str | None, *, asking: bool = False, listing: bool = True) -> Updates:
+        """Return the updates that show the branch that ends in a reply, or an empty one."""
+        id = self._where(head)
+        title = self._name(self.conversations.get(id)) if id else ""
+        system = {self.how.system: self.conversations.system(head)} if id and head else {}
+        listed = (
+            {self.list: self._listed(id), self.search: ""} if listing else {self.list: gr.Radio(value=id)}
+        )
         return {
-            self.conversation: conversation if turns else None,
-            self.chatbot: gr.Chatbot(value=value, feedback_value=messages.thumbs(turns)),
-            self.list: self._listed(conversation if turns else None),
-            self.again: gr.Button(interactive=bool(turns)),
+            self.head: head if id else None,
+            self.chatbot: self._messages(head if id else None, asking=asking),
+            self.title: gr.Textbox(value=title, interactive=id is not None),
+            self.files: views.saving(head, self.texts) if id and head else "",
+            self.delete: gr.Button(interactive=id is not None),
+            self.undo_row: gr.Row(visible=False),
             self.page.strip: self.page.strip_now(),
+            **system,
+            **listed,
         }
 
     def refresh(self) -> Updates:
         """Return the updates that show which rounds there are."""
         return {self.voice: gr.Dropdown(choices=self.page.voices())}
 
-    def _turns(self, conversation: str | None) -> list[Any]:
-        return self.page.loop.conversations.turns(conversation) if conversation else []
+    def _where(self, head: str | None) -> str | None:
+        """Return the conversation of a reply, None if it is not there or was deleted."""
+        try:
+            return self.conversations.get(self.conversations.completion(head or "").conversation_id).id
+        except EXPECTED:
+            return None
 
-    def _messages(self, conversation: str | None) -> list[Any]:
-        return messages.messages(self._turns(conversation), self.texts)
+    def _messages(self, head: str | None, *, asking: bool = False) -> list[Any]:
+        if not head:
+            return []
+        id = self.conversations.completion(head).conversation_id
+        return messages.messages(self.conversations.turns(id, head), self.texts, asking=asking)
 
     def _listed(self, conversation: str | None) -> gr.Radio:
-        listed = self.page.loop.conversations.all()[:LISTED]
-        choices = [(c.title or self.texts["untitled"], c.id) for c in listed]
+        choices = [(self._name(c), c.id) for c in self.conversations.all()[:LISTED]]
         hint = None if choices else self.texts["conversations_empty"]
         return gr.Radio(choices=choices, value=conversation, info=hint)
 
-    def _busy(self) -> Updates:
-        return self._state(busy=True)
+    def _name(self, conversation: Any) -> str:
+        title: str = conversation.title
+        return title or self.texts["untitled"]
 
-    def _idle(self) -> Updates:
-        return self._state(busy=False)
-
-    def _state(self, *, busy: bool) -> Updates:
+    def _busy(self, busy: bool) -> Updates:
         return {
             self.send: gr.Button(visible=not busy),
             self.stop: gr.Button(visible=busy, interactive=True),

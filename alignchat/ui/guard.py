@@ -13,7 +13,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-MAX_BODY = 2_000_000  # bytes; a person's text is far below
+MAX_BODY = 16_000_000  # bytes; a conversation that is brought back is far below
 # Routes that the page does not use, and that would take files, read them, or fetch for others.
 UNUSED = re.compile(
     r"/(upload|upload_progress|monitoring|proxy=|file=|file/|stream/|deep_link|component_server|"

@@ -26,6 +26,18 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "ora; riprova.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
     "domanda; prima confrontale.",
+    # Conversations
+    r"A conversation needs a title.*": "Una conversazione ha bisogno di un titolo; scrivine uno.",
+    r"That reply is of another conversation.*": "Quella risposta è di un'altra conversazione; aprila, poi "
+    "continua da lì.",
+    r"Only a reply that you have edited.*": "Solo una risposta modificata da te può valere come migliore "
+    "dell'originale.",
+    r"This is not a conversation that alignchat has exported.*": "Questa non è una conversazione salvata da "
+    "alignchat come JSON; non è stato importato nulla.",
+    r"This conversation was exported by a newer alignchat.*": "Questa conversazione è di un alignchat più "
+    "recente; importala lì.",
+    r"The setting chat\.(\w+) cannot hold.*": r"Il valore di \1 non va bene; cambialo sotto «Come risponde».",
+    r"The seed cannot hold: it must be from 0 to (\d+)\.": r"Il seme non va bene: deve essere fra 0 e \1.",
     # Feedback
     r"The vote cannot be read \((.*)\).*": r"Il voto non si può leggere (\1); ricarica la pagina.",
     r"There is no completion (.*)\.": r"Non c'è più la risposta \1.",

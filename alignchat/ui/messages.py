@@ -1,84 +1,133 @@
 """Turns as messages for the chat component, with the model's text shown as text. Knows no component.
 
-The component renders Markdown and lets some HTML through (forms, overlays, remote images), so `<` of
-a model's or a person's text is written as `&lt;` outside code, where Markdown shows it as it is.
+The component renders Markdown and lets some HTML through (forms, overlays, remote images). What is code and
+what is not is its parser's to say, so no guess of ours decides: whatever could begin a tag, an entity or an
+image is followed by a word joiner, which cannot be seen, in code too; the page's script takes it out there.
+Under each message is a foot with its facts, of which the page's script makes the bar of actions; the
+component drops unknown attributes, so they travel in the title, quoted so that no Markdown is in them.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from alignchat.chat import Reply
 from alignchat.conversations import Turn
 from alignchat.ui.i18n import Texts, round_name
 
-# A fenced block, closed or still growing, or a code span on one line.
-_CODE = re.compile(
-    r"(^ {0,3}(```+|~~~+)[^\n]*\n.*?(?:^ {0,3}\2[`~]*[ \t]*$|\Z))|(?<!`)(`+)(?!`)[^\n]*?(?<!`)\3(?!`)",
-    re.MULTILINE | re.DOTALL,
-)
-_IMAGE = re.compile(r"!(?=\[)")
+LATEX: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": r"\[", "right": r"\]", "display": True},
+    {"left": r"\(", "right": r"\)", "display": False},
+]
+_JOINER = "\u2060"
+_OPENER = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)|!(?=\[)")
+# One dollar opens a formula as Pandoc has it, so that "$5 or $6" is money.
+_DOLLARS = re.compile(r"(?<![\\$])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
+_FORMULA = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)", re.DOTALL)
+_CODE = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+_FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)")
+_EMPTY_FOOT = '<div class="foot"></div>'
 
 
 def escape(text: str) -> str:
-    """Return Markdown in which `<` outside code is text, and an image is a link."""
+    """Return Markdown that shows a text with its formulas and code, and in which no HTML and no image is."""
+    text = _with_formulas(text)
     out, end = [], 0
-    for code in _CODE.finditer(text):
-        out += [_plain(text[end : code.start()]), code[0]]
-        end = code.end()
-    return "".join([*out, _plain(text[end:])])
+    for formula in _FORMULA.finditer(text):
+        out.append(_OPENER.sub(rf"\g<0>{_JOINER}", text[end : formula.start()]))
+        out.append(_OPENER.sub(r"\g<0> ", formula[0]))  # a space means nothing in a formula
+        end = formula.end()
+    return "".join([*out, _OPENER.sub(rf"\g<0>{_JOINER}", text[end:])])
 
 
-def shown(turns: Sequence[Turn]) -> list[Turn]:
-    """Return the turns that the page shows, by whose positions it speaks of them."""
-    return [turn for turn in turns if turn.message.role != "system"]
-
-
-def messages(turns: Sequence[Turn], texts: Texts) -> list[dict[str, Any]]:
-    """Return a conversation as the chat component takes it, each reply with who gave it."""
-    return [_message(turn, texts) for turn in shown(turns)]
+def messages(turns: Sequence[Turn], texts: Texts, *, asking: bool = False) -> list[dict[str, Any]]:
+    """Return a branch as the chat component takes it; `asking` whether its last reply is the better one."""
+    shown: list[dict[str, Any]] = []
+    for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        if turn.message.role == "system":
+            continue
+        foot = _EMPTY_FOOT
+        if turn.completion:
+            facts = _reply_facts(turn, texts) | {"asking": asking and following is None}
+            foot = _foot(f"reply-{turn.completion.id}", facts)
+        elif following and following.completion:
+            foot = _foot(f"ask-{following.completion.id}", {"id": following.completion.id})
+        shown.append(_message(turn.message.role, turn.message.content, foot))
+    return shown
 
 
 def asked(before: Sequence[Any], text: str) -> list[Any]:
     """Return the messages before, and a person's new text."""
-    return [*before, {"role": "user", "content": escape(text)}]
+    return [*before, _message("user", text)]
 
 
 def growing(before: Sequence[Any], reply: Reply | None) -> list[Any]:
     """Return the messages before, and the reply to them as far as it has come."""
-    return [*before, {"role": "assistant", "content": escape(reply.text) if reply else "…"}]
+    return [*before, _message("assistant", reply.text if reply else "…")]
 
 
-def thumbs(turns: Sequence[Turn]) -> list[str | None]:
-    """Return the thumb of each reply in the component's words."""
-    words = {True: "Like", False: "Dislike", None: None}
-    replies = [turn for turn in shown(turns) if turn.message.role == "assistant"]
-    return [words[turn.thumb.up if turn.thumb else None] for turn in replies]
+def _message(role: str, text: str, foot: str = _EMPTY_FOOT) -> dict[str, Any]:
+    return {"role": role, "content": f"{escape(text)}{_closing(text)}\n\n{foot}"}
 
 
-def last_reply(turns: Sequence[Turn]) -> str | None:
-    """Return the id of the last reply, if the conversation ends in one."""
-    return _id(turns[-1]) if turns else None
+def _foot(id: str, facts: Mapping[str, Any]) -> str:
+    return f'<div class="foot" id="{id}" title="{quote(json.dumps(facts), safe="")}"></div>'
 
 
-def reply_at(turns: Sequence[Turn], position: int) -> str | None:
-    """Return the id of the reply at a position among the shown messages, if there is one."""
-    visible = shown(turns)
-    return _id(visible[position]) if 0 <= position < len(visible) else None
+def _reply_facts(turn: Turn, texts: Texts) -> dict[str, Any]:
+    reply, thumb, versions = turn.completion, turn.thumb, turn.versions
+    assert reply is not None
+    at = versions.index(reply.id)
+    who = texts["edited_by_you"] if reply.round is None else round_name(reply.round, texts)
+    return {
+        "id": reply.id,
+        "up": thumb.up if thumb else None,
+        "tags": list(thumb.tags) if thumb else [],
+        "comment": thumb.comment if thumb else "",
+        "version": at + 1,
+        "versions": len(versions),
+        "earlier": versions[at - 1] if at else None,
+        "later": versions[at + 1] if at + 1 < len(versions) else None,
+        "who": who if reply.finished else f"{who} · {texts['stopped']}",
+        "facts": " · ".join([who, reply.model, *_sampling_facts(reply.sampling, texts)]),
+    }
 
 
-def _id(turn: Turn) -> str | None:
-    return turn.completion.id if turn.completion else None
+def _sampling_facts(known: Mapping[str, Any], texts: Texts) -> list[str]:
+    facts = []
+    if "tokens" in known:
+        facts.append(texts["fact_tokens"].format(n=known["tokens"]))
+    for key, name, form in (("rate", "tokens_per_second", ".1f"), ("temperature", "temperature", "g")):
+        if name in known:
+            value = format(known[name], form).replace(".", texts["decimal"])
+            facts.append(texts[f"fact_{key}"].format(**{key: value}))
+    if "seed" in known:
+        facts.append(texts["fact_seed"].format(seed=known["seed"]))
+    return facts
 
 
-def _plain(text: str) -> str:
-    return _IMAGE.sub("", text.replace("&", "&amp;").replace("<", "&lt;"))
+def _with_formulas(text: str) -> str:
+    """Write formulas between single dollars as the component knows them, but not in code."""
+    out, end = [], 0
+    for code in _CODE.finditer(text):
+        out += [_DOLLARS.sub(r"\\(\1\\)", text[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*out, _DOLLARS.sub(r"\\(\1\\)", text[end:])])
 
 
-def _message(turn: Turn, texts: Texts) -> dict[str, Any]:
-    content = escape(turn.message.content)
-    if turn.completion:
-        who = round_name(turn.completion.round or 0, texts)
-        notes = who if turn.completion.finished else f"{who} · {texts['stopped']}"
-        content = f'{content}\n\n<small class="who">{notes}</small>'
-    return {"role": turn.message.role, "content": content}
+def _closing(text: str) -> str:
+    """Return what closes a block of code that was left open, so that it does not swallow the foot."""
+    fence, indent = "", ""
+    for line in text.split("\n"):
+        found = _FENCE.fullmatch(line)
+        if not fence:
+            if found:
+                indent, fence = found[1], found[2]
+        elif (found and found[2].startswith(fence) and not found[3].strip()) or (
+            line.strip() and not line.startswith(indent)  # the list that it stood in has ended
+        ):
+            fence = ""
+    return f"\n{fence}" if fence and not indent else ""

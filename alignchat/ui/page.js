@@ -1,16 +1,26 @@
-// What all tabs share: the page's language, and names of icons that the components leave in English.
+// What all tabs share: the page's language, and code without the joiners that keep HTML out of Markdown.
 (() => {
-  // The thumbs: what is marked must be said in the page's language, and be known to screen readers.
-  const name = (button, head) => {
-    const label = button.getAttribute("aria-label");
-    const marked = { Liked: head?.dataset.liked, Disliked: head?.dataset.disliked }[label];
-    if (marked) [button.ariaLabel, button.title, button.ariaPressed] = [marked, marked, "true"];
-    else if (label !== head?.dataset.liked && label !== head?.dataset.disliked) button.ariaPressed = null;
+  const JOINER = /\u2060/g;
+
+  const clean = (code) => {
+    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const text = texts.currentNode;
+      if (text.data.includes("\u2060")) text.data = text.data.replace(JOINER, "");
+    }
   };
   new MutationObserver(() => {
     const head = document.querySelector("header.head");
     if (head && document.documentElement.lang !== head.lang) document.documentElement.lang = head.lang;
     if (document.querySelector("#reload .now")) location.reload(); // Another model is open now.
-    for (const button of document.querySelectorAll("#chat .message-buttons button")) name(button, head);
-  }).observe(document.documentElement, { subtree: true, childList: true, attributeFilter: ["aria-label"] });
+    for (const code of document.querySelectorAll(".prose code")) clean(code);
+  }).observe(document.documentElement, { subtree: true, childList: true });
+
+  // What is selected and copied outside code has none of them either.
+  document.addEventListener("copy", (event) => {
+    const selected = String(getSelection());
+    if (!selected.includes("\u2060")) return;
+    event.clipboardData.setData("text/plain", selected.replace(JOINER, ""));
+    event.preventDefault();
+  });
 })();

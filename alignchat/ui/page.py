@@ -89,8 +89,7 @@ def _lay_head(language: Language, texts: Texts) -> None:
         for code in LANGUAGES
     )
     gr.Markdown(
-        f'<header class="head" lang="{language}" data-liked="{escape(texts["liked"])}" '
-        f'data-disliked="{escape(texts["disliked"])}"><h1>alignchat</h1><p>{escape(texts["tagline"])}</p>'
+        f'<header class="head" lang="{language}"><h1>alignchat</h1><p>{escape(texts["tagline"])}</p>'
         f'<p id="unsaved" role="status" data-one="{escape(texts["unsaved_one"])}" '
         f'data-many="{escape(texts["unsaved"])}" data-refused="{escape(texts["vote_refused"])}"></p>'
         f'<nav aria-label="{escape(texts["language"])}">{links}</nav></header>',
@@ -102,12 +101,19 @@ def _lay_head(language: Language, texts: Texts) -> None:
 def _follow(
     blocks: gr.Blocks, page: Page, chat: ChatTab, arena: ArenaTab, rounds: RoundsTab, scores: ScoresTab
 ) -> None:
-    def load(conversation: str | None) -> Updates:
+    def load(head: str | None, kept: dict[str, Any] | None) -> Updates:
         running = page.running()
         watched = running.number if running else None
         newest = rounds.rounds(page.loop.list_rounds()[-1].number if watched is None else watched)
         going = {page.timer: gr.Timer(active=running is not None), page.watched: watched}
-        return {**chat.open(conversation), **chat.refresh(), **arena.refresh(), **going, rounds.which: newest}
+        return {
+            **chat.open(head),
+            **chat.how.remembered(kept),
+            **chat.refresh(),
+            **arena.refresh(),
+            **going,
+            rounds.which: newest,
+        }
 
     def tick(drawn: str | None, watched: int | None) -> Updates:
         running = page.running()
@@ -120,9 +126,9 @@ def _follow(
             } | ended
         return {page.strip: page.strip_now(), **rounds.tick(running, drawn), **scores.tick(running)}
 
-    opened = [chat.chatbot, chat.list, chat.again, chat.conversation, page.strip, page.timer, page.watched]
+    opened = [*chat.opened(), *chat.how.sampling.values(), page.timer, page.watched]
     voices = [chat.voice, *arena.voices]
-    blocks.load(load, chat.conversation, [*opened, *voices, rounds.which], **HIDDEN)
+    blocks.load(load, [chat.head, chat.how.kept], [*opened, *voices, rounds.which], **HIDDEN)
     ticking = [
         page.timer,
         page.strip,

@@ -19,7 +19,7 @@ from alignchat.config import Settings
 from alignchat.errors import SettingsError
 from alignchat.loop import Loop
 from alignchat.ui.guard import Guard
-from alignchat.ui.i18n import LANGUAGES, TEXTS, choose
+from alignchat.ui.i18n import LANGUAGES, choose
 
 LOOPBACK = {
     "127.0.0.1": ("127.0.0.1", "localhost"),
@@ -101,8 +101,8 @@ def application(loop: Loop) -> Any:
     from fastapi import FastAPI, Request
     from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-    from alignchat.ui import build, label_routes, votes
-    from alignchat.ui.theme import CSS, component_texts, theme
+    from alignchat.ui import build, conversation_files, label_routes, votes
+    from alignchat.ui.theme import CSS, theme
 
     app = FastAPI(openapi_url=None)
 
@@ -128,6 +128,7 @@ def application(loop: Loop) -> Any:
 
     app.include_router(votes.router(loop))
     app.include_router(label_routes.router(loop))
+    app.include_router(conversation_files.router(loop))
 
     @app.get("/manifest.json")
     def manifest() -> Response:
@@ -141,7 +142,6 @@ def application(loop: Loop) -> Any:
             theme=theme(),
             css=CSS,
             head="".join(f'<script src="/{name}.js" defer></script>' for name in SCRIPTS),
-            i18n=component_texts(TEXTS[language]),
             footer_links=[],
             ssr_mode=False,
             show_error=False,

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from alignchat.ui.i18n import Texts
-
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -50,9 +48,3 @@ def theme() -> gr.themes.Base:
         layout_gap="12px",
         color_accent="*primary_600",
     )
-
-
-def component_texts(texts: Texts) -> gr.I18n:
-    """Return the names of gradio's own icons in the page's language, whatever the browser's is."""
-    own = {"chatbot.like": texts["like"], "chatbot.dislike": texts["dislike"]}
-    return gr.I18n(en=own, it=own)

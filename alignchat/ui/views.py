@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from alignchat.config import Method
 from alignchat.reports import Progress, RoundReport
@@ -32,6 +33,15 @@ def strip(
     used = texts["in_use"].format(round=who)
     now = f'<li class="running">{_text(doing(running, texts))}</li>' if running else ""
     return f'<ul class="strip" aria-label="{_text(texts["strip"])}">{counts}<li>{used}</li>{now}</ul>'
+
+
+def saving(head: str, texts: Texts) -> str:
+    """Return the links under which a branch, given by its last reply, is saved as a file."""
+    links = "".join(
+        f'<a class="file" href="/conversations/{quote(head, safe="")}/{kind}" download>{name}</a>'
+        for kind, name in (("markdown", "Markdown"), ("json", "JSON"))
+    )
+    return f'<p class="files"><span>{_text(texts["conversation_export"])}</span>{links}</p>'
 
 
 def doing(report: RoundReport, texts: Texts) -> str:
