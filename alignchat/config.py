@@ -103,6 +103,14 @@ class TrainingSettings(Section):
     recompute: bool = Field(
         False, description="Compute activations twice instead of keeping them: slower, with less memory."
     )
+    while_chatting: Literal["share", "yield", "wait"] = Field(
+        "share",
+        description="How a round goes on while a reply is written: at lower priority, on half of the cores "
+        "all along, or not at all.",
+    )
+    use_when_better: bool = Field(
+        False, description="Let the chat use a finished round by itself, unless something speaks against it."
+    )
     seed: int = Field(42, ge=0, description="Seed of the initial LoRA weights and of the order of rows.")
 
 

@@ -118,7 +118,7 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Take the lock and keep it; False if another process or thread has it."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = _above_standard(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -149,6 +149,15 @@ def is_locked(path: Path) -> bool:
     taken = probe.acquire()
     probe.release()
     return not taken
+
+
+def _above_standard(handle: int) -> int:
+    """Move an open file off 0, 1 and 2: a child process it is handed to has its own streams there."""
+    if handle > 2:
+        return handle
+    moved = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(handle)
+    return moved
 
 
 def _sync_files(folder: Path) -> None:

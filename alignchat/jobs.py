@@ -6,14 +6,16 @@ moment it is started until its worker's last breath, with no gap and no stored p
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from alignchat.config import child_environment
-from alignchat.errors import RoundError
+from alignchat.errors import ModelError, RoundError
 from alignchat.files import FileLock
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
 
+CHATTING_FILE = "chatting"
 PACKAGES = Path(__file__).parent.parent
 
 
@@ -49,6 +51,37 @@ def cancel(folder: Path) -> None:
 def is_cancelled(folder: Path) -> bool:
     """Tell whether the round's worker has been asked to stop."""
     return (folder / CANCEL_FILE).exists()
+
+
+def chatting(root: Path) -> None:
+    """Tell workers that a reply is being written just now."""
+    (root / CHATTING_FILE).touch()
+
+
+def is_chatting(root: Path) -> bool:
+    """Tell whether a reply was being written within the last second."""
+    try:
+        return time.time() - (root / CHATTING_FILE).stat().st_mtime < 1
+    except FileNotFoundError:
+        return False
+
+
+def calibrate(model: Path, out: Path, precision: str) -> None:
+    """Measure this machine with a model, which takes about half a minute; raise ModelError if it fails."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "alignchat.training.calibrate", str(model), str(out), precision]
+    ended = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=PACKAGES,
+        env=child_environment(),
+        check=False,
+    )
+    if ended.returncode:
+        last_words = ended.stderr.strip().splitlines()[-1:] or ["it broke off, perhaps for want of memory"]
+        raise ModelError(f"This machine could not be measured with {model.name}: {last_words[0]}")
 
 
 def adapter_problem(model: str, adapter: Path, sha256: str) -> str | None:

@@ -21,10 +21,10 @@ from alignchat.models import ModelReport, Models
 from alignchat.replies_ahead import RepliesAhead
 from alignchat.under_way import UnderWay
 from alignchat.voices import Voice
-from alignchat.workshop import SETS_FOLDER, ExportFormat, Workshop
+from alignchat.workshop import SETS_FOLDER, Workshop
 from feedback_store import Choice, FeedbackStore, Verdict
 
-__all__ = ["VERDICTS", "ExportFormat", "Loop"]
+__all__ = ["VERDICTS", "Loop"]
 
 
 class Loop(Workshop):
@@ -100,7 +100,9 @@ class Loop(Workshop):
         `engine.Sampling`. Closing the iterator stops the model; what has come is kept.
         """
         voice = self._voice(model, round)
-        return self._chat.reply(voice, conversation_id, text, annotator, sampling, after=after, system=system)
+        return self._telling(
+            self._chat.reply(voice, conversation_id, text, annotator, sampling, after=after, system=system)
+        )
 
     def again(
         self,
@@ -118,7 +120,9 @@ class Loop(Workshop):
         The earlier reply stays, unjudged by this.
         """
         voice = self._voice(model, round)
-        return self._chat.again(voice, completion_id, annotator, sampling, text=text, system=system)
+        return self._telling(
+            self._chat.again(voice, completion_id, annotator, sampling, text=text, system=system)
+        )
 
     def edit(self, completion_id: str, text: str, *, annotator: str = "local") -> str:
         """Keep one's own version of a reply beside it and return its id; neither is judged by this."""

@@ -4,11 +4,13 @@ Set for tens to hundreds of one's own ratings, LoRA of rank 16 and 10 to 200 ste
 full fine-tuning on tens of thousands of rows.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
 from alignchat.config import Method, TrainingSettings
 
+PASSES, FEWEST_STEPS, MOST_STEPS = 3, 10, 200
 Preset = Literal["gentle", "standard", "strong"]
 PRESETS: tuple[Preset, ...] = ("gentle", "standard", "strong")
 
@@ -35,3 +37,10 @@ def resolved(method: Method, settings: TrainingSettings) -> TrainingSettings:
     rate, beta = _VALUES[method][settings.preset]
     asked = {"learning_rate": settings.learning_rate or rate, "beta": settings.beta or beta}
     return settings.model_copy(update=asked)
+
+
+def count_steps(rows: int, batch_size: int, wanted: int | None) -> int:
+    """Return the number of optimiser steps: `wanted`, or three passes over the rows, 10 to 200."""
+    if wanted is not None:
+        return wanted
+    return min(max(math.ceil(PASSES * rows / batch_size), FEWEST_STEPS), MOST_STEPS)

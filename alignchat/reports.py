@@ -1,7 +1,7 @@
 """How a round stands, read off its folder: status, progress, training summary, scores. Changes nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,12 @@ from typing import Any
 from alignchat.dataset import MANIFEST_FILE
 from alignchat.evaluation.scorecard import Sample, Scorecard, is_current
 from alignchat.files import read_json
+from alignchat.guard import Finding
 from alignchat.rounds import (
     ERROR_FILE,
+    GUARD_FILE,
     PROGRESS_FILE,
+    REPLIES_FILE,
     SAMPLES_FILE,
     SCORECARD_FILE,
     STEPS_FILE,
@@ -47,6 +50,8 @@ class RoundReport:
     progress: Progress | None
     error: str | None
     train: Mapping[str, Any] | None
+    report: Mapping[str, Any] | None
+    guard: Sequence[Finding]
     dataset: Mapping[str, Any] | None
     scores: Mapping[str, Any] | None
 
@@ -61,6 +66,8 @@ def report(rounds: Rounds, number: int) -> RoundReport:
     error = _json(folder / ERROR_FILE)
     card = scorecard(folder)
     progress = _json(folder / PROGRESS_FILE) if status == "running" else None
+    train = _json(folder / TRAIN_FILE) or {}
+    table = train.pop("report", None)
     return RoundReport(
         number=number,
         status=status,
@@ -72,10 +79,22 @@ def report(rounds: Rounds, number: int) -> RoundReport:
         has_adapter=rounds.has_adapter(number),
         progress=Progress(**progress) if progress else None,
         error=error["error"] if error and status != "running" else None,
-        train=_json(folder / TRAIN_FILE),
+        train=train or None,
+        report=table,
+        guard=findings(folder),
         dataset=_json(folder / MANIFEST_FILE),
         scores=card.to_json()["scores"] if card else None,
     )
+
+
+def findings(folder: Path) -> list[Finding]:
+    """Return what the guard found in a round's training."""
+    return [Finding(**found) for found in _json(folder / GUARD_FILE) or []]
+
+
+def replies(folder: Path) -> list[dict[str, str]]:
+    """Return the sample replies of base and round, by prompt."""
+    return _json(folder / REPLIES_FILE) or []
 
 
 def scorecard(folder: Path) -> Scorecard | None:

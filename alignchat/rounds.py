@@ -4,8 +4,9 @@ A round's folder holds files that are written whole and in order, so its status 
 off a lock that its worker holds for life; no stored word is trusted. Round 0 is the base model.
 
     round.json dataset.jsonl dataset.json   what was asked, before the worker starts
-    train.jsonl -> train.json               a line a step -> the training's summary
+    train.jsonl guard.json -> train.json    a line a step, what the guard found -> the training's summary
     adapter/ -> adapter.gguf -> adapter.json   the adapter -> its SHA-256: it can be chatted with
+    replies.json                            a few replies of base and round
     samples.jsonl -> scorecard.json         what was generated -> the bias scores: the round is done
 """
 
@@ -30,6 +31,8 @@ CANCEL_FILE = "cancel"
 ERROR_FILE = "error.json"
 STEPS_FILE = "train.jsonl"
 TRAIN_FILE = "train.json"
+GUARD_FILE = "guard.json"
+REPLIES_FILE = "replies.json"
 PROGRESS_FILE = "progress.json"
 ADAPTER_FOLDER = "adapter"
 ADAPTER_GGUF = "adapter.gguf"

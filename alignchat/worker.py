@@ -10,27 +10,32 @@ import os
 import shutil
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from alignchat import catalog, dataset, jobs
+from alignchat.assessment import assess
 from alignchat.config import EvaluationSettings, TrainingSettings
-from alignchat.engine import Adapter
-from alignchat.errors import EXPECTED, AdapterError, Cancelled, ModelError
+from alignchat.engine import Adapter, Sampling
+from alignchat.errors import EXPECTED, AdapterError, Cancelled, DiskError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.files import FileLock, read_json, write_bytes, write_json
-from alignchat.reports import Progress, scorecard
+from alignchat.guard import Finding, Guard, repeated, sentence
+from alignchat.reports import Progress, findings, scorecard, steps
 from alignchat.rounds import (
     ADAPTER_FILE,
     ADAPTER_FOLDER,
     ADAPTER_GGUF,
     ERROR_FILE,
     EVALUATION_FILE,
+    GUARD_FILE,
     LOCK_FILE,
     PROGRESS_FILE,
+    REPLIES_FILE,
     SAMPLES_FILE,
     SCORECARD_FILE,
     STEPS_FILE,
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
 
 CACHE_FOLDER = "cache"
 TEXTS_FOLDER = "texts"
+REPLIES = 8
+SAMPLED = Sampling(temperature=0.7, max_tokens=96, seed=0)
 
 
 class Worker:
@@ -58,6 +65,13 @@ class Worker:
         self.record = read_round(folder)
         self.model = self._model(self.record)
         self._batch: BatchModel | None = None
+        self._findings = findings(folder)
+        self._stopped_by: Finding | None = None
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The round's own settings."""
+        return TrainingSettings.model_validate(self.record.settings["training"])
 
     def run(self) -> None:
         """Train, write the adapter, try it, and score the base and the round."""
@@ -66,11 +80,15 @@ class Worker:
             self._train()
         if not (self.folder / ADAPTER_FILE).exists():
             self._convert()
+        if not (self.folder / REPLIES_FILE).exists():
+            self._reply()
         for number in (0, self.record.number):
             card = scorecard(self.rounds.folder(number))
             plans = self._plans(number, settings, settings.measures)
             if card is None or any(card.plans.get(name) != plan for name, plan in plans.items()):
                 self.evaluate(number, settings)
+        if self.training.use_when_better and not assess(self.rounds, self.record.number).against:
+            self.rounds.activate(self.record.number)
 
     def evaluate(self, number: int, settings: EvaluationSettings) -> None:
         """Score a round of this model, the base included, and publish its samples and scorecard.
@@ -149,7 +167,7 @@ class Worker:
         return list(said)
 
     def _model(self, record: Round) -> catalog.Model:
-        model = catalog.find(record.model if record.model == catalog.STARTER else record.model_path)
+        model = catalog.find(record.model_path)
         if model.sha256 != record.model_sha256:
             raise ModelError(
                 f"{model.path} is no longer the file this round began with; put that file back and resume."
@@ -161,38 +179,87 @@ class Worker:
         from alignchat.weights import for_batches
 
         if self._batch is None:
-            self._progress("loading the model", 0, 0)
+            self._progress("making ready to measure", 0, 0)
             self._batch = for_batches(self.model, self.data / CACHE_FOLDER, self._should_stop)
         return self._batch
 
     def _train(self) -> None:
         from alignchat.training import checkpoints
+        from alignchat.training.load import leave_cores
         from alignchat.training.trainer import REFERENCES, train
 
         self._progress("loading the model", 0, 0)
+        if self.training.while_chatting == "yield":
+            leave_cores()
         rows = dataset.load(self.folder, self.record.dataset_sha256)
-        parent = self.record.parent
+        settings, parent = self.training, self.record.parent
+        known = {(found.kind, found.stopped) for found in self._findings}
+        guard = Guard(beta=settings.beta, known=known, earlier=steps(self.folder))
         with (self.folder / STEPS_FILE).open("a", encoding="utf-8") as log:
-            summary = train(
-                model=self.model,
-                method=rows.method,
-                rows=dataset.in_a_pass(rows.train),
-                test_rows=rows.test,
-                settings=TrainingSettings.model_validate(self.record.settings["training"]),
-                folder=self.folder,
-                parent_adapter=self.rounds.folder(parent) / ADAPTER_FOLDER if parent else None,
-                on_step=lambda step: self._step(log.write, log.flush, step),
-                should_stop=self._should_stop,
-                references=self.data / CACHE_FOLDER / REFERENCES,
-            )
+            try:
+                summary = train(
+                    model=self.model,
+                    method=rows.method,
+                    rows=dataset.in_a_pass(rows.train),
+                    test_rows=rows.test,
+                    settings=settings,
+                    folder=self.folder,
+                    parent_adapter=self.rounds.folder(parent) / ADAPTER_FOLDER if parent else None,
+                    on_step=lambda step: self._step(log, guard, step),
+                    should_stop=self._should_stop,
+                    references=self.data / CACHE_FOLDER / REFERENCES,
+                )
+            except Cancelled:
+                if self._stopped_by:
+                    raise RoundError(sentence(self._stopped_by)) from None
+                raise
         write_json(self.folder / TRAIN_FILE, asdict(summary))
         shutil.rmtree(self.folder / checkpoints.FOLDER, ignore_errors=True)
 
-    def _step(self, write: Callable[[str], Any], flush: Callable[[], None], step: dict[str, float]) -> None:
-        write(json.dumps(step) + "\n")
-        flush()
+    def _step(self, log: TextIO, guard: Guard, step: dict[str, float]) -> None:
+        log.write(json.dumps(step) + "\n")
+        log.flush()
+        for finding in guard.see(step):
+            self._found(finding)
         done, total = int(step["step"]), int(step["steps"])
         self._progress("training", done, total, loss=step["loss"], seconds_left=step["seconds_left"])
+        if done == total:
+            self._progress("measuring the held-out rows", 0, 0)
+        while self.training.while_chatting == "wait" and jobs.is_chatting(self.rounds.root.parent):
+            if self._should_stop():
+                break
+            time.sleep(0.1)
+
+    def _found(self, finding: Finding) -> None:
+        self._findings.append(finding)
+        write_json(self.folder / GUARD_FILE, [asdict(found) for found in self._findings])
+        if finding.stopped:
+            self._stopped_by = finding
+
+    def _reply(self) -> None:
+        """Let base and round reply to a few of the round's prompts, to see whether it repeats itself."""
+        from alignchat.llama_engine import LlamaEngine
+
+        rows = dataset.load(self.folder, self.record.dataset_sha256)
+        prompts = list(dict.fromkeys(row.prompt for row in (*rows.test, *rows.train)))[:REPLIES]
+        model = self._for_batches().model
+        self._progress("trying the round", 0, 0)
+        engine = LlamaEngine(model, context=1024, sequences=REPLIES)
+        try:
+            base, own = (
+                engine.reply_many(prompts, SAMPLED, adapter=adapter, should_stop=self._should_stop)
+                for adapter in (None, self.rounds.adapter(self.record.number))
+            )
+        finally:
+            engine.close()
+        said = [
+            (p, b, o) for p, b, o in zip(prompts, base, own, strict=True) if b is not None and o is not None
+        ]
+        last = int(steps(self.folder)[-1]["step"])
+        if said and (found := repeated([b for _, b, _ in said], [o for _, _, o in said], last)):
+            self._found(found)
+        replies = [{"prompt": p[-1].content, "base": b, "round": o} for p, b, o in said]
+        write_json(self.folder / REPLIES_FILE, replies)
 
     def _convert(self) -> None:
         from alignchat.conversion import adapter_to_gguf
@@ -214,7 +281,7 @@ class Worker:
         )
 
     def _should_stop(self) -> bool:
-        return jobs.is_cancelled(self.folder)
+        return jobs.is_cancelled(self.folder) or self._stopped_by is not None
 
 
 def main() -> int:
@@ -229,12 +296,13 @@ def main() -> int:
         print("another worker has this folder", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: jobs.cancel(options.folder))
-    os.nice(5)
+    os.nice(5)  # the chat goes first
     try:
         worker = Worker(options.folder)
         if options.evaluate:
             asked = EvaluationSettings.model_validate(read_json(options.folder / EVALUATION_FILE))
             worker.evaluate(worker.record.number, asked)
+            (options.folder / EVALUATION_FILE).unlink()  # what was asked is done
         else:
             worker.run()
     except Cancelled as stop:
@@ -256,7 +324,15 @@ def main() -> int:
 
 def _fail(folder: Path, sentence: str) -> int:
     print(sentence, file=sys.stderr)
-    write_json(folder / ERROR_FILE, {"error": sentence})
+    content = json.dumps({"error": sentence}).encode()
+    try:
+        write_bytes(folder / ERROR_FILE, content)
+    except DiskError:
+        # On a full disk nothing new can be written whole; the progress file's own blocks are there already.
+        with (folder / PROGRESS_FILE).open("r+b") as place:
+            place.write(content)
+            place.truncate()
+        (folder / PROGRESS_FILE).replace(folder / ERROR_FILE)
     return 1
 
 

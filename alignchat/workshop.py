@@ -3,27 +3,28 @@
 What is here needs no engine: work is done in a process of its own. Knows no conversation.
 """
 
-import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alignchat import catalog, dataset, jobs, presets, reports
+from alignchat import catalog, dataset, fit, jobs, presets, reports
+from alignchat.assessment import Assessment, assess
 from alignchat.config import EvaluationSettings, Method, Settings, TrainingSettings, override
 from alignchat.engine import Engine
 from alignchat.errors import AdapterError, RoundError
 from alignchat.evaluation import plan
 from alignchat.evaluation.compare import Comparison, compare
 from alignchat.evaluation.scorecard import Sample, Scorecard
-from alignchat.files import FileLock, publish_folder, sha256, write_bytes, write_json, writing
+from alignchat.exporting import ExportFormat, export
+from alignchat.files import FileLock, read_json, write_json
 from alignchat.hub_sets import HubSets
+from alignchat.llama_child import Quantisation
 from alignchat.models import Models
 from alignchat.round_data import RoundData
 from alignchat.rounds import (
-    ADAPTER_FOLDER,
     EVALUATION_FILE,
     START_LOCK_FILE,
     Round,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from alignchat.lengths import TokenizedRow
 
 SETS_FOLDER = "sets"
-ExportFormat = Literal["peft", "gguf-lora", "gguf"]
+T = TypeVar("T")
 
 
 class Workshop:
@@ -126,6 +127,48 @@ class Workshop:
             self._start(number)
             return number
 
+    def estimate_round(
+        self,
+        method: Method,
+        *,
+        sets: Sequence[str] = (),
+        memory_bytes: int | None = None,
+        calibrate: bool = False,
+        **training: Any,
+    ) -> fit.Estimate:
+        """Say what a round begun now would take, and what would make it fit into `memory_bytes`.
+
+        None is this machine's. With `calibrate` the machine is measured with the model if it was not yet.
+        Raise as `start_round` does, where rows or settings cannot hold, or ModelError.
+        """
+        asked = presets.resolved(method, override(self.settings.training, "training", training))
+        rows = self.data.build(method, asked, self.settings.dataset, sets)
+        dataset.require_trainable(method, rows.train, rows.removed)
+        known = self._calibration(asked, calibrate)
+        a_pass = len(dataset.in_a_pass(rows.train))
+        batch_size = min(asked.batch_size, a_pass)
+        lengths = rows.manifest()["tokens"]
+        load = fit.Load(
+            prompt=lengths["prompt"]["mean"],
+            reply=lengths["reply"]["mean"],
+            longest=lengths["row"]["max"],
+            rows=len(rows.train),
+            steps=presets.count_steps(a_pass, batch_size, asked.steps),
+            batch_size=batch_size,
+        )
+        budget = memory_bytes or (known.memory_bytes if known else fit.machine_memory())
+        shape = fit.shape_of(self.model.path)
+        return fit.estimate(shape, method, load, asked, calibration=known, budget_bytes=budget)
+
+    def _calibration(self, settings: TrainingSettings, measure: bool) -> fit.Calibration | None:
+        name = f"{self.model.sha256[:16]}-{settings.precision}.json"
+        file = self.settings.data / "cache" / "fit" / name
+        if not file.exists():
+            if not measure:
+                return None
+            jobs.calibrate(self.model.path, file, settings.precision)
+        return fit.Calibration.from_json(read_json(file))
+
     def cancel_round(self, number: int) -> None:
         """Ask a running round to stop; it keeps a checkpoint."""
         self._require(number, "running")
@@ -164,6 +207,14 @@ class Workshop:
         """Return the training metrics of a round, a step each."""
         return reports.steps(self.rounds.folder(number))
 
+    def assess(self, number: int) -> Assessment:
+        """Return what speaks for and against using a round, compared with its parent."""
+        return assess(self.rounds, number)
+
+    def sample_replies(self, number: int) -> list[dict[str, str]]:
+        """Return a few replies of the base and of a round to the same prompts."""
+        return reports.replies(self.rounds.folder(number))
+
     def activate(self, number: int) -> None:
         """Let the chat use a round, after trying its adapter in a process of its own."""
         adapter = self.rounds.adapter(number)
@@ -175,24 +226,11 @@ class Workshop:
         """Return the rounds that can be chatted with, the base first."""
         return [number for number in self.rounds.numbers() if self.rounds.has_adapter(number)]
 
-    def export_round(self, number: int, format: ExportFormat, out: Path) -> dict[str, str]:
+    def export_round(
+        self, number: int, format: ExportFormat, out: Path, quantisation: Quantisation = "F16"
+    ) -> dict[str, str]:
         """Copy a round's adapter out as a PEFT folder or a GGUF, or merged into a whole model."""
-        adapter = self.rounds.adapter(number)
-        if adapter is None:
-            raise RoundError(f"Round 0 is the base model and has no adapter; its file is {self.model.path}.")
-        with writing(out):
-            if out.exists():
-                raise RoundError(f"{out} is there already; give another --out, nothing was written.")
-            if format == "gguf":
-                from alignchat.conversion import merge_to_gguf
-
-                return {"path": str(out), "sha256": merge_to_gguf(adapter.path, self.model.path, out)}
-            if format == "gguf-lora":
-                write_bytes(out, adapter.path.read_bytes())
-                return {"path": str(out), "sha256": sha256(out)}
-            with publish_folder(out, replace=False) as folder:
-                shutil.copytree(self.rounds.folder(number) / ADAPTER_FOLDER, folder, dirs_exist_ok=True)
-            return {"path": str(out), "sha256": sha256(out / "adapter_model.safetensors")}
+        return export(self.rounds, self.model, number, format, out, quantisation)
 
     def evaluate(self, number: int, *, measures: Sequence[str] = (), **settings: Any) -> None:
         """Start scoring a round that has an adapter, or the base; `wait` for it, then see `scorecard`.
@@ -205,6 +243,11 @@ class Workshop:
         self._require_scorable(asked)
         write_json(self.rounds.folder(number) / EVALUATION_FILE, asked.model_dump(mode="json"))
         self._start(number, "--evaluate")
+
+    def is_scored(self, number: int) -> bool:
+        """Tell whether a round has scores and the last `evaluate` of it came to its end."""
+        folder = self.rounds.folder(number)
+        return reports.scorecard(folder) is not None and not (folder / EVALUATION_FILE).exists()
 
     def scorecard(self, number: int) -> Scorecard | None:
         """Return a round's scores, if it has any."""
@@ -228,6 +271,13 @@ class Workshop:
         """Return the scores of all rounds that have any, the base first."""
         cards = [self.scorecard(number) for number in self.rounds.numbers()]
         return [card for card in cards if card is not None]
+
+    def _telling(self, pieces: Generator[T, None, None]) -> Generator[T, None, None]:
+        """Hand on what is being written, and let a worker that waits for the chat know of it."""
+        with closing(pieces):
+            for piece in pieces:
+                jobs.chatting(self._rounds_folder)
+                yield piece
 
     @contextmanager
     def _starting(self) -> Iterator[None]:

@@ -54,6 +54,7 @@ LAYERS = (
     ),
     ("alignchat.labelling",),
     ("alignchat.replies_ahead",),
+    ("alignchat.exporting", "alignchat.card"),
     (
         "alignchat.chat",
         "alignchat.report_tables",
@@ -77,6 +78,8 @@ LAYERS = (
         "alignchat.transcripts",
         "alignchat.arena",
         "alignchat.weights",
+        "alignchat.assessment",
+        "alignchat.fit",
     ),
     (
         "alignchat.rounds",
@@ -112,6 +115,7 @@ LAYERS = (
     (
         "alignchat.gpu",
         "alignchat.presets",
+        "alignchat.guard",
         "alignchat.similar",
         "alignchat.balance",
         "alignchat.preferences",

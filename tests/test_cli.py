@@ -204,7 +204,9 @@ def test_feedback_needs_no_model(run: Run, tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_round_is_trained_scored_used_and_exported(run: Run, tmp_path: Path) -> None:
     rated(run, True, False)
-    done = run("round", "start", "--method", "kto", "--steps", 2, "--wait")
+    _a_dry_run_starts_nothing(run)
+    done = run("round", "start", "--method", "kto", "--steps", 2, "--set", "lora_rank=4", "--wait")
+    assert run("round", "show", 1)["assessment"]["against"] == []
     assert (done["number"], done["status"], done["parent"], done["method"]) == (1, "done", 0, "kto")
     assert done["train"]["steps"] == 2
     assert [r["number"] for r in run("round", "list")] == [0, 1]
@@ -217,6 +219,23 @@ def test_a_round_is_trained_scored_used_and_exported(run: Run, tmp_path: Path) -
     _every_export_is_written_once(run, tmp_path)
 
 
+def _a_dry_run_starts_nothing(run: Run) -> None:
+    start = ("round", "start", "--method", "kto", "--dry-run")
+    found = run(*start, "--steps", 7, "--preset", "gentle")
+    assert (found["steps"], found["measured"], found["device"]) == (7, True, "cpu")
+    assert found["seconds"] > 0
+    assert found["memory_bytes"] > 3e8
+    tight = run(*start, "--memory", found["memory_bytes"] / 1e9 / 2)
+    assert not tight["fits"]
+    assert "training.loss" not in tight
+    for wrong, key in (("--loss", "dpo_loss"), ("--set", "no_such=1")):
+        error = run(
+            "round", "start", "--method", "dpo", wrong, "nothing" if wrong == "--loss" else key, status=1
+        )
+        assert "training." in error
+    assert [r["number"] for r in run("round", "list")] == [0]
+
+
 def _every_export_is_written_once(run: Run, tmp_path: Path) -> None:
     for name in ("peft", "gguf-lora", "gguf"):
         out = tmp_path / name
@@ -226,6 +245,12 @@ def _every_export_is_written_once(run: Run, tmp_path: Path) -> None:
         below_a_file = tmp_path / "gguf-lora" / "x" if name == "gguf" else Path("/dev/null/x")
         error = run("round", "export", 1, "--format", name, "--out", below_a_file, status=1)
         assert f"{below_a_file} cannot be written" in error
+    card = (tmp_path / "peft" / "README.md").read_text()
+    assert "library_name: peft" in card
+    assert run("round", "show", 1)["dataset"]["sha256"] in card
+    assert str(tmp_path) not in card
+    run("round", "export", 1, "--format", "gguf", "--out", tmp_path / "q8.gguf", "--quant", "Q8_0")
+    assert gguf.GGUFReader(tmp_path / "q8.gguf").fields["general.file_type"].contents() == 7
     kind = gguf.GGUFReader(tmp_path / "gguf-lora").fields["general.type"].contents()
     assert kind == "adapter"
     merged = run("chat", "--model", tmp_path / "gguf", "--prompt", "hello", "--temperature", 0)

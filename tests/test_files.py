@@ -104,3 +104,13 @@ def test_a_folder_published_first_is_not_replaced_unless_asked(tmp_path: Path) -
     with pytest.raises(FolderThereError):
         later()
     assert [path.name for path in tmp_path.rglob("*")] == ["round", "first"]
+
+
+def test_a_lock_is_never_where_a_childs_standard_streams_will_be(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from alignchat.files import FileLock\n"
+        "[os.close(handle) for handle in (0, 1, 2)]\n"
+        "lock = FileLock(Path(sys.argv[1])); taken = lock.acquire(); os._exit(lock.handle if taken else 99)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "lock")], check=False)
+    assert 3 <= ended.returncode < 99

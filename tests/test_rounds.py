@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,48 @@ def test_two_workers_never_share_a_round(loop: Loop) -> None:
     with pytest.raises(RoundError, match="being worked on already"):
         jobs.start(loop.rounds.folder(number))
     assert loop.wait(number).status == "done"
+
+
+def test_a_round_that_runs_away_is_stopped_by_the_guard_and_a_person_may_go_on(loop: Loop) -> None:
+    for i in range(6):
+        *_, (left, right) = loop.compare(f"question {i}")
+        assert left
+        assert right
+        loop.choose(left.completion_id, right.completion_id, "left")
+    wild = {"dpo_loss": "sppo_hard", "learning_rate": 0.05}
+    number = loop.start_round("dpo", steps=30, use_when_better=True, **wild)
+    stopped = loop.wait(number)
+    assert stopped.status == "failed"
+    assert "Stopped by the guard at step" in (stopped.error or "")
+    assert stopped.guard[-1].stopped
+    assert stopped.guard[-1].step < 30
+    loop.resume_round(number)
+    ended = loop.wait(number)
+    assert ended.status == "done", ended.error
+    assert stopped.guard[-1].kind in loop.assess(number).against
+    assert loop.rounds.active() == 0
+
+
+def test_a_round_waits_for_the_chat_and_is_used_by_itself_if_asked_and_nothing_is_against_it(
+    loop: Loop,
+) -> None:
+    number = loop.start_round("kto", steps=12, while_chatting="wait", use_when_better=True)
+
+    def chat(loop: Loop, number: int) -> None:
+        chat_for(loop, 0.5)  # it may be in the middle of a step
+        before = len(loop.steps(number))
+        chat_for(loop, 1)
+        assert len(loop.steps(number)) == before < 12
+
+    assert wait_and_act(loop, number, chat).status == "done"
+    assert loop.assess(number).against == ()
+    assert loop.rounds.active() == number
+    said = loop.sample_replies(number)
+    assert len(said) == 6
+    assert {"prompt", "base", "round"} == said[0].keys()
+
+
+def chat_for(loop: Loop, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        list(loop.reply(None, "hello"))

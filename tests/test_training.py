@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alignchat import catalog
+from alignchat import catalog, presets
 from alignchat.catalog import Model
 from alignchat.config import TrainingSettings
 from alignchat.dataset import PairedRow, UnpairedRow
@@ -229,10 +229,10 @@ def test_a_completion_is_its_text_and_the_end_of_the_turn(tiny: Model) -> None:
 
 
 def test_steps_and_batches_follow_the_rows() -> None:
-    assert plan.count_steps(40, 4, None) == 30
-    assert plan.count_steps(4, 4, None) == 10
-    assert plan.count_steps(4000, 4, None) == 200
-    assert plan.count_steps(40, 4, 7) == 7
+    assert presets.count_steps(40, 4, None) == 30
+    assert presets.count_steps(4, 4, None) == 10
+    assert presets.count_steps(4000, 4, None) == 200
+    assert presets.count_steps(40, 4, 7) == 7
     order = plan.order_rows([True] * 10, 4, 6, seed=1)
     assert len(order) == 12
     assert set(order) == set(range(10))

@@ -8,7 +8,10 @@ from typing import Any, get_args
 from alignchat.cli.parsing import add_group, loop_command, positive
 from alignchat.config import Method
 from alignchat.errors import Cancelled, RoundError
-from alignchat.loop import ExportFormat, Loop
+from alignchat.exporting import ExportFormat
+from alignchat.llama_child import QUANTISATIONS
+from alignchat.loop import Loop
+from alignchat.presets import PRESETS
 from alignchat.reports import RoundReport
 from alignchat.transfer import Progress
 
@@ -24,6 +27,19 @@ def add_to(commands: Any) -> None:
     asked.add_argument("--method", choices=get_args(Method), required=True)
     _add_hub(asked)
     asked.add_argument("--steps", type=positive)
+    asked.add_argument("--preset", choices=PRESETS, help="how far the round may move")
+    asked.add_argument("--loss", metavar="NAME", help="the method's loss, by TRL's name")
+    asked.add_argument("--reference", choices=("parent", "base"), help="what it is held to, with --parent")
+    asked.add_argument("--dry-run", action="store_true", help="say what it would take, and start nothing")
+    asked.add_argument("--memory", type=float, metavar="GB", help="of --dry-run: what would fit into this")
+    asked.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="KEY=VALUE",
+        help="any setting of section training, such as recompute=true; may be given several times",
+    )
     asked.add_argument("--parent", type=int, metavar="N", help="go on from this round, not from the base")
     asked.add_argument("--wait", action="store_true", help="return when the round has ended")
     loop_command(group, "list", _list)
@@ -37,6 +53,7 @@ def add_to(commands: Any) -> None:
     asked.add_argument("number", type=int, metavar="N")
     asked.add_argument("--format", choices=get_args(ExportFormat), required=True)
     asked.add_argument("--out", type=Path, required=True)
+    asked.add_argument("--quant", choices=QUANTISATIONS, default="F16", help="of the merged model (gguf)")
 
 
 def _add_hub(parser: argparse.ArgumentParser) -> None:
@@ -68,10 +85,26 @@ def _preview(loop: Loop, options: argparse.Namespace) -> Any:
 
 
 def _start(loop: Loop, options: argparse.Namespace) -> Any:
-    """Start a round."""
+    """Start a round, or with --dry-run say what it would take."""
     sets = _got(loop, options.hub)
-    number = loop.start_round(options.method, sets=sets, steps=options.steps, parent=options.parent)
+    training = dict(options.set)
+    training |= {key: getattr(options, key) for key in ("steps", "preset", "reference")}
+    if options.loss:
+        training[f"{options.method}_loss"] = options.loss
+    if options.dry_run:
+        memory = options.memory and int(options.memory * 1e9)
+        return loop.estimate_round(
+            options.method, sets=sets, memory_bytes=memory, calibrate=True, **training
+        ).to_json()
+    number = loop.start_round(options.method, sets=sets, parent=options.parent, **training)
     return _trained(loop, number) if options.wait else loop.round(number).to_json()
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not of the form KEY=VALUE")
+    return key, value
 
 
 def _list(loop: Loop, _: argparse.Namespace) -> Any:
@@ -80,8 +113,9 @@ def _list(loop: Loop, _: argparse.Namespace) -> Any:
 
 
 def _show(loop: Loop, options: argparse.Namespace) -> Any:
-    """Show one round."""
-    return loop.round(options.number).to_json()
+    """Show one round, with what speaks for and against using it."""
+    shown = loop.round(options.number).to_json()
+    return {**shown, "assessment": loop.assess(options.number).to_json()} if options.number else shown
 
 
 def _cancel(loop: Loop, options: argparse.Namespace) -> Any:
@@ -104,7 +138,7 @@ def _activate(loop: Loop, options: argparse.Namespace) -> Any:
 
 def _export(loop: Loop, options: argparse.Namespace) -> Any:
     """Write a round's adapter out."""
-    return loop.export_round(options.number, options.format, options.out)
+    return loop.export_round(options.number, options.format, options.out, options.quant)
 
 
 def _trained(loop: Loop, number: int) -> dict[str, Any]:

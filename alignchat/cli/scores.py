@@ -53,8 +53,10 @@ def evaluate(loop: Loop, options: argparse.Namespace) -> Any:
     except KeyboardInterrupt:
         loop.cancel_round(options.round)
         raise
-    if (card := loop.scorecard(options.round)) is None:
-        raise RoundError(f"The scoring of round {options.round} was stopped, and there are no scores yet.")
+    card = loop.scorecard(options.round)
+    if card is None or not loop.is_scored(options.round):
+        left = "there are no scores yet" if card is None else "its earlier scores stay as they were"
+        raise RoundError(f"The scoring of round {options.round} was stopped, and {left}; evaluate again.")
     return card.to_json()
 
 

@@ -67,6 +67,11 @@ def read_by_transformers(model: Model) -> Any:
     return loaded
 
 
+def leave_cores() -> None:
+    """Compute on half of the cores from now on, on one at least."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+
+
 def quiet_libraries() -> None:
     """Send the libraries' chatter to logging and switch their progress bars off."""
     import datasets

@@ -4,15 +4,6 @@ import math
 import random
 from collections.abc import Sequence
 
-PASSES, FEWEST_STEPS, MOST_STEPS = 3, 10, 200
-
-
-def count_steps(rows: int, batch_size: int, wanted: int | None) -> int:
-    """Return the number of optimiser steps: `wanted`, or three passes over the rows, 10 to 200."""
-    if wanted is not None:
-        return wanted
-    return min(max(math.ceil(PASSES * rows / batch_size), FEWEST_STEPS), MOST_STEPS)
-
 
 def checkpoint_interval(steps: int) -> int:
     """Return after how many steps a checkpoint is due: a quarter of the run, at least 5."""

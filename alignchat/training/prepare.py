@@ -6,6 +6,7 @@ Knows token ids and settings; knows no model and no trainer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from alignchat import presets
 from alignchat.balance import kto_weights
 from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import Row
@@ -49,7 +50,7 @@ def prepare(
     """Tokenise the rows and put them in order; that none is too long is the dataset's affair."""
     kept = [tokenizer.columns(row) for row in rows]
     batch_size = min(settings.batch_size, len(kept))
-    steps = plan.count_steps(len(kept), batch_size, settings.steps)
+    steps = presets.count_steps(len(kept), batch_size, settings.steps)
     order = plan.order_rows(_kinds(kept), batch_size, steps, settings.seed)
     desirable = sum(_kinds([kept[row] for row in order]))
     sources = sorted({row.source for row in test_rows})
