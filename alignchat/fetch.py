@@ -98,7 +98,9 @@ class Hub:
             return revision
         with _explained(f"datasets/{name}"):
             info = self._api().dataset_info(name, revision=revision, timeout=TIMEOUT)
-        return str(info.sha or revision or "main")
+        if not _GIT.fullmatch(info.sha or ""):
+            raise ModelError(f"The hub does not say which commit of {name} this is; try again later.")
+        return str(info.sha)
 
     def file(self, repository: Repository, name: str) -> RemoteFile:
         """Ask for a file's size and checksum; raise ModelError with what to do if it cannot be had."""

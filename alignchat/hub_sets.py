@@ -141,8 +141,7 @@ class HubSets:
         """Tell what of a set is here; None if nothing is."""
         if asked.path:
             return None
-        folder = self.place(asked)
-        revision = asked.revision or (read_json(folder / PINNED_FILE)["revision"] if _there(folder) else None)
+        folder, revision = self.place(asked), self._commit(asked)
         if revision is None or not (folder / revision).is_dir():
             return None
         rows = max((part.end for part in _parts(folder / revision)), default=0)
@@ -172,7 +171,8 @@ class HubSets:
         order = {
             "name": asked.name,
             "split": asked.split,
-            "revision": asked.revision or self._pinned(asked),
+            "revision": asked.revision,
+            "commit": self._commit(asked),
             "rows": asked.rows,
             "share": asked.share,
             "folder": str(self.place(asked)),
@@ -231,9 +231,11 @@ class HubSets:
         """Return the folder of a set."""
         return self._folder / f"{asked.name.replace('/', '--')}--{asked.split}"
 
-    def _pinned(self, asked: Asked) -> str | None:
-        folder = self.place(asked)
-        return read_json(folder / PINNED_FILE)["revision"] if _there(folder) else None
+    def _commit(self, asked: Asked) -> str | None:
+        """Return the commit that a revision stood for when it was first asked for, if it was."""
+        file = self.place(asked) / PINNED_FILE
+        pinned: dict[str, str] = read_json(file) if file.exists() else {}
+        return pinned.get(asked.revision or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,10 +286,6 @@ def _checksum(path: Path) -> str:
         return sha256(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); check the path.") from error
-
-
-def _there(folder: Path) -> bool:
-    return (folder / PINNED_FILE).exists()
 
 
 def _unreadable(text: str) -> DataError:

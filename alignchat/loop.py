@@ -66,6 +66,7 @@ class Loop(Workshop):
         """Give back files and memory; a running round goes on by itself."""
         self.under_way.close()
         self.sets_under_way.close()
+        self.close_data()
         self.labelling.ahead.close()
         self._talkers.close()
         self._store.close()

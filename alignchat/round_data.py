@@ -36,7 +36,7 @@ class RoundData:
         self.model = model
         self._reader: RowReader | None = None
         self._reading = threading.Lock()
-        self._latest: tuple[tuple[Method, tuple[str, ...]], Dataset] | None = None
+        self._latest: tuple[tuple[object, ...], Dataset] | None = None
 
     def build(
         self,
@@ -47,8 +47,18 @@ class RoundData:
     ) -> Dataset:
         """Return the rows of the next round; raise DataError if one of the sets has not been got.
 
-        `sets` are written as `hub_sets.parse` reads them.
+        `sets` are written as `hub_sets.parse` reads them. What was built last is the answer again as long as
+        nothing has changed.
         """
+        asked = [parse(text) for text in sets]
+        if twice := [name for name, n in Counter(one.name for one in asked).items() if n > 1]:
+            raise DataError(f"{twice[0]} is asked for twice; ask for each set once, by a name of its own.")
+        files = [(one.path.stat().st_mtime_ns if one.path and one.path.exists() else 0) for one in asked]
+        said, earlier = self._store.version, self._rounds.numbers()
+        key = (method, training, settings, *sets, *files, said, *earlier)
+        latest = self._latest
+        if latest and latest[0] == key:
+            return latest[1]
         rules = Rules(
             settings=settings,
             test_share=training.test_share,
@@ -56,13 +66,9 @@ class RoundData:
             measure=self._measure,
             name_languages=name_languages,
         )
-        asked = [parse(text) for text in sets]
-        self._latest = None
-        if twice := [name for name, n in Counter(one.name for one in asked).items() if n > 1]:
-            raise DataError(f"{twice[0]} is asked for twice; ask for each set once, by a name of its own.")
         sources = [self.sets.source(one, method) for one in asked]
         built = dataset.build(self._store, method, rules, sources=sources, earlier=self._earlier_sides())
-        self._latest = ((method, tuple(sets)), built)
+        self._latest = (key, built)
         return built
 
     def page(
@@ -75,15 +81,11 @@ class RoundData:
         start: int,
         count: int,
     ) -> tuple[list[tuple[Row, "TokenizedRow"]], int]:
-        """Return some rows as the model reads them, and how many there are; built anew only if need be.
+        """Return some rows as the model reads them, and how many there are.
 
         `which` is "train", "test" or why rows were left out; of those only the first are kept.
         """
-        latest = self._latest
-        if latest and latest[0] == (method, tuple(sets)):
-            built = latest[1]
-        else:
-            built = self.build(method, training, settings, sets)
+        built = self.build(method, training, settings, sets)
         sides = {"train": built.train, "test": built.test, **built.left_out}
         rows = sides.get(which, ())
         return [(row, self.read(row)) for row in rows[start : start + count]], len(rows)

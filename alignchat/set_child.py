@@ -14,7 +14,7 @@ from typing import Any
 
 from alignchat.errors import EXPECTED, DataError
 from alignchat.fetch import Hub
-from alignchat.files import write_bytes, write_json
+from alignchat.files import read_json, write_bytes, write_json
 from alignchat.hub_sets import EXPECTED_STATUS, PINNED_FILE, TOTAL_FILE, Asked, HubSets, part_path, read_line
 
 PART_ROWS = 5_000
@@ -27,26 +27,22 @@ COLUMNS = ("prompt", "question", "chosen", "rejected", "completion", "label")
 
 def get(order: dict[str, Any]) -> None:
     """Bring what is missing of what is ordered; raise one of `errors.EXPECTED`."""
-    folder = Path(order["folder"])
+    folder, revision = Path(order["folder"]), order["revision"]
+    commit = Hub().data_revision(order["name"], order["commit"] or revision)
     asked = Asked(
-        name=order["name"],
-        split=order["split"],
-        revision=Hub().data_revision(order["name"], order["revision"]),
-        rows=order["rows"],
-        share=order["share"],
+        name=order["name"], split=order["split"], revision=revision, rows=order["rows"], share=order["share"]
     )
-    assert asked.revision is not None  # the hub gave one
-    if not (folder / PINNED_FILE).exists():
-        write_json(folder / PINNED_FILE, {"revision": asked.revision})
+    pinned = folder / PINNED_FILE
+    write_json(pinned, {**(read_json(pinned) if pinned.exists() else {}), revision or "": commit})
     held = HubSets(folder.parent).held(asked)
-    start, place = held.rows if held else 0, folder / asked.revision
-    rows, total = _open(asked, start)
+    start, place = held.rows if held else 0, folder / commit
+    rows, total = _open(asked, commit, start)
     if total:
         write_json(place / TOTAL_FILE, {"rows": total})
     _publish(rows, place, start, asked.wanted(total), asked.name)
 
 
-def _open(asked: Asked, start: int) -> tuple[Iterator[dict[str, Any]], int | None]:
+def _open(asked: Asked, commit: str, start: int) -> tuple[Iterator[dict[str, Any]], int | None]:
     """Return the rows from `start` on as a stream, and how many there are in all if the set tells."""
     import datasets
     import pyarrow  # type: ignore[import-untyped]  # it has no types
@@ -54,22 +50,22 @@ def _open(asked: Asked, start: int) -> tuple[Iterator[dict[str, Any]], int | Non
 
     datasets.config.STREAMING_READ_MAX_RETRIES = RETRIES
     datasets.config.STREAMING_READ_RETRY_INTERVAL = RETRY_SECONDS
-    stream = _stream(asked)
+    stream = _stream(asked, commit)
     if stream.info.builder_name == "parquet":
         kept = [name for name in stream.column_names or [] if name in COLUMNS]
         # What else there is, images above all, is not even read; nor more than a little ahead.
         cache = pyarrow.CacheOptions(prefetch_limit=0, range_size_limit=READ_AHEAD)
         options = ParquetFragmentScanOptions(cache_options=cache)
-        stream = _stream(asked, fragment_scan_options=options, **({"columns": kept} if kept else {}))
+        stream = _stream(asked, commit, fragment_scan_options=options, **({"columns": kept} if kept else {}))
     info = (stream.info.splits or {}).get(asked.split)
     return iter(stream.skip(start)), info.num_examples if info and info.num_examples else None
 
 
-def _stream(asked: Asked, **how: Any) -> Any:
+def _stream(asked: Asked, commit: str, **how: Any) -> Any:
     from datasets import load_dataset
 
     try:
-        return load_dataset(asked.name, revision=asked.revision, split=asked.split, streaming=True, **how)
+        return load_dataset(asked.name, revision=commit, split=asked.split, streaming=True, **how)
     except ValueError as error:
         raise DataError(
             f"{asked.name} cannot be read as rows of {asked.split}: {_first_line(error)}."

@@ -59,7 +59,7 @@ class Workshop:
         self._make_engine = make_engine
         self._start_lock = threading.Lock()
         self._worker: Popen[bytes] | None = None
-        self._data: RoundData | None = None
+        self._data: dict[Path, RoundData] = {}
         self._data_lock = threading.Lock()
         self._talkers = Talkers(self._talker(model), lambda name: self._talker(self.models.open(name)))
 
@@ -78,10 +78,16 @@ class Workshop:
         """What the next round of that model would be trained on."""
         with self._data_lock:
             home = self._talkers.home
-            if self._data is None or self._data.model != home.model:
+            if home.model.path not in self._data:
                 sets = HubSets(self.settings.data / SETS_FOLDER)
-                self._data = RoundData(self._store, home.rounds, home.model, sets)
-            return self._data
+                self._data[home.model.path] = RoundData(self._store, home.rounds, home.model, sets)
+            return self._data[home.model.path]
+
+    def close_data(self) -> None:
+        """Give back the vocabularies' memory."""
+        with self._data_lock:
+            for data in self._data.values():
+                data.close()
 
     def preview(self, method: Method, *, sets: Sequence[str] = ()) -> dict[str, Any]:
         """Return the manifest of what a round would be trained on now, with these preference sets.

@@ -121,7 +121,7 @@ def _make(folder: Path, own: int, rows: int) -> int:
         lines = [json.dumps(_pair(writer), ensure_ascii=False) + "\n" for _ in range(min(5000, rows - start))]
         size += sum(map(len, lines))
         write_bytes(part_path(place / REVISION, start, start + len(lines)), "".join(lines).encode())
-    write_json(place / PINNED_FILE, {"revision": REVISION})
+    write_json(place / PINNED_FILE, {"": REVISION})
     write_json(place / REVISION / TOTAL_FILE, {"rows": rows})
     return size
 

@@ -213,6 +213,13 @@ class FeedbackStore:
             ids = view.latest_judgements()
         return tally(view, ids)
 
+    @property
+    def version(self) -> tuple[str, int, int]:
+        """A value that is another one after every act of anybody's."""
+        with self._view():
+            reading = self._journal.reading
+            return reading.store, reading.generation, reading.next_seq
+
     def said_in_order(self) -> list[Thumb | Choice | Edit]:
         """List the thumbs, choices and edits that count, in the order they were first said."""
         with self._view() as view:

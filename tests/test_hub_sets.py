@@ -132,6 +132,14 @@ def test_some_rows_of_a_paired_set_then_more_then_a_share_at_the_revision_of_the
         sets.source(parse(PAIRED), "dpo")
 
 
+def test_a_named_revision_is_kept_beside_the_newest(hub: LoopbackHub, sets: HubSets) -> None:
+    publish(hub, PAIRED, train__00000=parquet([pair(i) for i in range(5)]))
+    named = Asked(name=PAIRED, revision="v1.0", rows=2)
+    sets.get(named)
+    assert sets.source(named, "dpo").read == 2
+    assert sets.missing(Asked(name=PAIRED, rows=2))
+
+
 def test_of_a_large_set_only_what_is_asked_for_is_read(hub: LoopbackHub, sets: HubSets) -> None:
     rows = [{**pair(i), "chosen": [turn(random.Random(i).randbytes(20_000).hex())]} for i in range(1500)]
     content = parquet(rows, group=50)

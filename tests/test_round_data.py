@@ -107,3 +107,17 @@ def test_what_was_changed_later_does_not_change_a_frozen_round(loop: Loop, tmp_p
     built = loop.data.build("kto", loop.settings.training, loop.settings.dataset)
     dataset.save(built, tmp_path)
     assert dataset.load(tmp_path, built.sha256) == built
+
+
+def test_what_was_built_is_built_anew_only_after_something_changed(loop: Loop, file: Path) -> None:
+    def built() -> dataset.Dataset:
+        return loop.data.build("kto", loop.settings.training, loop.settings.dataset, [str(file)])
+
+    first = built()
+    assert built() is first
+    with FeedbackStore.open(loop.settings.data / "feedback") as other:
+        other.retract(other.thumbs()[0].id)
+    fewer = built()
+    assert len(fewer.train + fewer.test) == len(first.train + first.test) - 1
+    file.write_text(file.read_text() + '{"prompt": "new", "completion": "new", "label": true}\n')
+    assert built() is not fewer

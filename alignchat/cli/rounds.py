@@ -81,7 +81,11 @@ def _tell_rows(now: Progress) -> None:
 
 def _preview(loop: Loop, options: argparse.Namespace) -> Any:
     """What a round would train on now."""
-    return loop.preview(options.method, sets=_got(loop, options.hub))
+    manifest = loop.preview(options.method, sets=_got(loop, options.hub))
+    if options.json:
+        return manifest
+    lengths = {key: value for key, value in manifest["tokens"].items() if key != "histogram"}
+    return {**manifest, "tokens": lengths}
 
 
 def _start(loop: Loop, options: argparse.Namespace) -> Any:
