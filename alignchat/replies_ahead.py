@@ -66,8 +66,7 @@ class RepliesAhead:
         """
         with self._lock:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            if (self._done and not self._done.done()) or not self._making.acquire():
-                raise DataError("Replies are being made for the queue already; wait for them, or stop them.")
+            self._take_lock()
             try:
                 more = [[new_id(), overlap, [[m.role, m.content] for m in prompt]] for prompt in prompts]
                 self._write([*self._read(), *more])
@@ -85,9 +84,13 @@ class RepliesAhead:
     def forget(self) -> None:
         """Drop the prompts that wait."""
         with self._lock:
-            if self._done and not self._done.done():
-                raise DataError("Replies are being made for the queue already; wait for them, or stop them.")
-            self._write([])
+            if not self._file.exists():
+                return
+            self._take_lock()
+            try:
+                self._write([])
+            finally:
+                self._making.release()
 
     def now(self) -> Making:
         """Return how it stands."""
@@ -165,6 +168,10 @@ class RepliesAhead:
             for voice in voices
         )
         return first, second
+
+    def _take_lock(self) -> None:
+        if not self._making.acquire():
+            raise DataError("Replies are being made for the queue already; wait for them, or stop them.")
 
     def _read(self) -> list[list[Any]]:
         waiting: list[list[Any]] = read_json(self._file) if self._file.exists() else []

@@ -187,6 +187,27 @@ def test_two_pages_show_different_pairs_and_a_reply_is_shown_as_text(
         assert other.locator("#label-stage img, #label-stage .reply a, #label-stage .reply b").count() == 0
 
 
+def test_what_is_decided_without_a_connection_is_kept_shown_as_unsaved_and_sent_later(
+    chromium: Any, tmp_path: Path, tiny_llama: catalog.Model
+) -> None:
+    environment = queued(tmp_path, tiny_llama, 8)
+    with (
+        running_app(tmp_path, **environment) as app,
+        page_of(chromium, app, expected="ERR_INTERNET_DISCONNECTED|network|connection") as page,
+    ):
+        go(page, "label")
+        said = {shown(page): "left"}
+        page.wait_for_function("() => document.getElementById('label-progress').textContent")
+        page.context.set_offline(True)
+        said[press(page, "1")] = "both_bad"
+        press(page, "b")
+        wait_for_text(page, "#unsaved", "not saved yet")
+        assert verdicts(tmp_path) == {}
+        page.context.set_offline(False)
+        all_saved(page)
+    assert verdicts(tmp_path) == said
+
+
 def test_pairs_are_prepared_in_the_page_from_a_list_and_labelled(
     chromium: Any, tmp_path: Path, tiny_llama: catalog.Model
 ) -> None:

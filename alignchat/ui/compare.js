@@ -36,7 +36,7 @@
       setTimeout(() => event.target.blur());
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || typing()) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing()) return;
     if (event.key === "Enter" && !event.target.closest("button, a")) return setTimeout(() => box()?.focus());
     if (event.key.startsWith("Arrow") && event.target.closest("[role=tablist]")) return;
     const button = byId(KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key]);

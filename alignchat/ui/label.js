@@ -69,7 +69,7 @@
     byId("label-prompt").innerHTML = current.prompt_html;
     byId("label-left").innerHTML = current.left_html;
     byId("label-right").innerHTML = current.right_html;
-    for (const side of ["left", "right"]) byId(`label-${side}`).scrollTop = 0;
+    scrollBy(0, Math.min(0, stage().getBoundingClientRect().top));
   };
   const next = () => {
     [current, editing, shownAt] = [ahead.shift() ?? null, false, performance.now()];
@@ -193,7 +193,7 @@
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) keep();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
     const name = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!name) return;
