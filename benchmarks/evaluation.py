@@ -102,10 +102,10 @@ def one_by_one(model: catalog.Model, work: list[tuple[str, int]], settings: Eval
 
 
 def widths(batch: catalog.Model, settings: EvaluationSettings) -> dict[str, Any]:
-    """Return tokens/s of 100 toxicity prompts x 5 with batches of 32 and 64, three times each in turns."""
+    """Return tokens/s of 60 English and 60 Italian prompts x 5 with batches of 32 and 64, twice, in turns."""
     rates: dict[int, list[int]] = {32: [], 64: []}
-    part = settings.model_copy(update={"limit": 100})
-    for _ in range(3):
+    part = settings.model_copy(update={"limit": 60})
+    for _ in range(2):
         for width, found in rates.items():
             engine = LlamaEngine(batch, context=256, sequences=width)
             _, _, generation = evaluate(engine, measures=["toxicity"], settings=part)
