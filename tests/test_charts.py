@@ -266,3 +266,14 @@ def test_without_rows_there_is_a_sentence_and_no_drawing() -> None:
     empty = data_chart({**manifest("kto", {}), "train": 0}, "it")
     assert not empty.panels
     assert empty.description == "Non ci sono ancora righe."
+
+
+def test_a_training_shows_every_kind_of_curve_its_method_tells() -> None:
+    kto = [{"step": i, "loss": 0.5, "kl": 0.1 * i, "logps/chosen": -50.0 + i} for i in range(1, 5)]
+    said = words(training_chart(kto, "en").svg())
+    for name in ("Loss", "Log-probability", "KL estimate"):
+        assert name in said
+    for name in ("Accuracy", "Rewards", "Mean logit"):
+        assert name not in said
+    dpo = [{"step": 1, "loss": 0.5, "rewards/accuracies": 0.5, "logits/chosen": 1.0}]
+    assert "Accuratezza" in words(training_chart(dpo, "it").svg())

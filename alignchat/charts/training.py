@@ -1,4 +1,4 @@
-"""A training step by step: loss and rewards. Knows no round's folder."""
+"""A training step by step: all that TRL tells of it. Knows no round's folder."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -7,24 +7,31 @@ from typing import Any
 from alignchat.charts.frame import COLOURS, DASHES, INK, Drawing, Panel, head
 from alignchat.charts.texts import TEXTS, Language
 
-REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins")
+# A panel each, under its own name; what a method does not tell is left out.
+PANELS = {
+    "loss": ("loss",),
+    "rewards": ("rewards/chosen", "rewards/rejected", "rewards/margins"),
+    "logps": ("logps/chosen", "logps/rejected"),
+    "logits": ("logits/chosen", "logits/rejected"),
+    "accuracy": ("rewards/accuracies",),
+    "kl": ("kl",),
+}
 
 
 def training_chart(steps: Sequence[Mapping[str, float]], language: Language) -> Drawing:
-    """Draw loss and rewards (TRL's names, such as "rewards/chosen") against "step".
+    """Draw a step's metrics (TRL's names, such as "rewards/chosen") against "step", a panel a kind.
 
     What a step does not carry, or what is not a finite number, is left out.
     """
     texts = TEXTS[language]
-    curves = {name: _curve(steps, name) for name in ("loss", *REWARDS)}
-    rewards = {name: curves[name] for name in REWARDS if curves[name][0]}
-    losses = {"loss": curves["loss"]} if curves["loss"][0] else {}
-    panels = [Panel(draw=_curves_panel(texts["loss"], losses, texts))] if losses else []
-    if rewards:
-        panels.append(Panel(draw=_curves_panel(texts["rewards"], rewards, texts)))
+    panels, last = [], []
+    for kind, names in PANELS.items():
+        curves = {name: curve for name in names if (curve := _curve(steps, name))[0]}
+        if curves:
+            panels.append(Panel(draw=_curves_panel(texts[kind], curves, texts)))
+            last += [f"{texts.get(name, name)} {ys[-1]:.3f}" for name, (_, ys) in curves.items()]
     if not panels:
         return Drawing(title=texts["training"], description=texts["no steps"])
-    last = [f"{texts.get(name, name)} {ys[-1]:.3f}" for name, (xs, ys) in curves.items() if xs]
     return Drawing(title=texts["training"], description=", ".join(last), panels=panels)
 
 

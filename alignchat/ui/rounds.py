@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import gradio as gr
 
-from alignchat import charts
-from alignchat.config import Method
+from alignchat import charts, presets
+from alignchat.config import Method, TrainingSettings
+from alignchat.errors import EXPECTED
+from alignchat.presets import PRESETS, Preset
 from alignchat.reports import RoundReport
-from alignchat.ui import views
+from alignchat.ui import round_views, views
+from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import Language, round_name
 from alignchat.ui.shared import Page, said, stamp
@@ -29,6 +33,7 @@ class RoundsTab:
         with gr.Row(elem_id="new-round"):
             self._lay_method()
             self._lay_start()
+        self.advanced = Advanced(self.page.loop.settings.training, self.texts)
         self.notice = gr.Markdown(elem_id="rounds-notice", elem_classes="notices")
         self.progress = gr.Markdown(elem_id="rounds-progress", sanitize_html=False)
         self._lay_rounds()
@@ -38,10 +43,11 @@ class RoundsTab:
     def _lay_method(self) -> None:
         texts = self.texts
         with gr.Column(scale=2, min_width=300):
-            choices = [(texts["method_kto"], "kto"), (texts["method_dpo"], "dpo")]
+            choices = [(texts[f"method_{name}"], name) for name in ("kto", "dpo", "orpo", "cpo")]
             self.method = gr.Radio(choices, value="kto", label=texts["method"], elem_id="method")
             self.about = gr.Markdown(texts["method_kto_about"], elem_id="method-about", elem_classes="hint")
             self.preview = gr.Markdown(elem_id="preview")
+            self.estimate = gr.Markdown(elem_id="estimate", elem_classes="hint")
 
     def _lay_start(self) -> None:
         texts = self.texts
@@ -51,6 +57,10 @@ class RoundsTab:
             )
             counts = [(texts["steps_auto"], 0), *((str(n), n) for n in STEPS)]
             self.steps = gr.Dropdown(counts, value=0, label=texts["steps"], elem_id="steps", filterable=False)
+            far = [(texts[f"preset_{name}"], name) for name in PRESETS]
+            usual = self.page.loop.settings.training.preset
+            self.preset = gr.Radio(far, value=usual, label=texts["preset"], elem_id="preset")
+            self.measure = gr.Button(texts["measure_machine"], size="sm", elem_id="measure-machine")
             self.start = gr.Button(texts["retrain"], variant="primary", size="lg", elem_id="retrain")
 
     def _lay_rounds(self) -> None:
@@ -64,23 +74,31 @@ class RoundsTab:
             self.cancel = gr.Button(texts["cancel"], min_width=110, elem_id="cancel")
             self.resume = gr.Button(texts["resume"], min_width=110, elem_id="resume")
         self.failure = gr.Markdown(elem_id="round-failure", elem_classes="notices")
+        self.assessment = gr.Markdown(elem_id="assessment", sanitize_html=False)
         self.chart = gr.Markdown(elem_id="training-chart", sanitize_html=False)
+        self.report = gr.Markdown(elem_id="held-out", sanitize_html=False)
+        self.replies = gr.Markdown(elem_id="sample-replies", sanitize_html=False)
 
     def _wire(self) -> None:
         guard = self.notices.guard
-        self.method.change(
-            guard(self._explain),
-            [self.method, self.page.sets],
-            [self.notice, self.about, self.preview],
-            queue=False,
-            show_progress="hidden",
+        for choice in (self.method, self.preset):
+            choice.change(
+                guard(self._explain),
+                [self.method, self.page.sets, self.preset],
+                [self.notice, self.about, self.preview],
+                queue=False,
+                show_progress="hidden",
+            )
+        asked = [self.method, self.page.sets, self.steps, self.preset, *self.advanced.components]
+        self.measure.click(
+            guard(self._measure), asked, [self.notice, self.estimate, self.measure], show_progress="hidden"
         )
         self.page.changed.change(self.refresh, self.chosen(), self.shown(), show_progress="hidden")
         self.which.input(self._select, self.which, self._selected(), queue=False, show_progress="hidden")
         said_and_begun = [self.notice, *self.page.followed(), self.which]
         self.start.click(
             guard(self._start),
-            [self.method, self.steps, self.parent, self.page.sets],
+            [self.parent, *asked],
             said_and_begun,
             show_progress="hidden",
         )
@@ -91,7 +109,7 @@ class RoundsTab:
 
     def chosen(self) -> list[gr.components.Component]:
         """Return what `refresh` reads."""
-        return [self.method, self.which, self.page.sets]
+        return [self.method, self.which, self.page.sets, self.preset]
 
     def shown(self) -> list[gr.components.Component]:
         """Return what `refresh` updates."""
@@ -99,19 +117,44 @@ class RoundsTab:
         return [*above, *self._selected()]
 
     def _selected(self) -> list[gr.components.Component]:
-        return [self.use, self.cancel, self.resume, self.failure, self.chart, self.drawn]
+        facts = [self.assessment, self.report, self.replies]
+        return [self.use, self.cancel, self.resume, self.failure, self.chart, self.drawn, *facts]
 
-    def _explain(self, method: Method, sets: list[str]) -> Updates:
+    def _explain(self, method: Method, sets: list[str], preset: Preset) -> Updates:
         manifest = self.page.loop.preview(method, sets=self.page.loop.data.here(sets))
-        about = self.texts[f"method_{method}_about"]
+        held = presets.resolved(method, TrainingSettings(preset=preset))
+        far = self.texts["preset_about"].format(rate=held.learning_rate, beta=held.beta)
         return {
-            self.about: about,
+            self.about: f"{self.texts[f'method_{method}_about']} {far}",
             self.preview: views.preview(method, manifest, self.texts),
         }
 
-    def _start(self, method: Method, steps: int, parent: int, sets: list[str]) -> Updates:
+    def _training(self, steps: int, preset: Preset, values: tuple[Any, ...]) -> dict[str, Any]:
+        return {**self.advanced.asked(values), "steps": steps or None, "preset": preset}
+
+    def _measure(
+        self, method: Method, sets: list[str], steps: int, preset: Preset, *values: Any
+    ) -> Iterator[Updates]:
+        yield {self.estimate: self.texts["measuring_machine"], self.measure: gr.Button(interactive=False)}
+        try:
+            found = self.page.loop.estimate_round(
+                method,
+                sets=self.page.loop.data.here(sets),
+                calibrate=True,
+                **self._training(steps, preset, values),
+            )
+            yield {self.estimate: round_views.estimate(found, self.texts)}
+        except EXPECTED:
+            yield {self.estimate: "", self.measure: gr.Button(interactive=True)}
+            raise
+        yield {self.measure: gr.Button(interactive=True)}
+
+    def _start(
+        self, parent: int, method: Method, sets: list[str], steps: int, preset: Preset, *values: Any
+    ) -> Updates:
         here = self.page.loop.data.here(sets)
-        number = self.page.loop.start_round(method, sets=here, steps=steps or None, parent=parent)
+        training = self._training(steps, preset, values)
+        number = self.page.loop.start_round(method, sets=here, parent=parent, **training)
         begun = said(self.texts["started"].format(round=self._name(number)))
         return {self.notice: begun, self.which: self.rounds(number)} | self.page.follow(number)
 
@@ -130,12 +173,12 @@ class RoundsTab:
         resumed = said(self.texts["resumed"].format(round=self._name(number)))
         return {self.notice: resumed} | self.page.follow(number)
 
-    def refresh(self, method: Method, number: int, sets: list[str]) -> Updates:
+    def refresh(self, method: Method, number: int, sets: list[str], preset: Preset) -> Updates:
         """Return the updates that show how everything in the tab stands now."""
         reports, running = self.page.loop.list_rounds(), self.page.running()
         parents = [(round_name(n, self.texts, capital=True), n) for n in self.page.loop.talkable()]
         return {
-            **self._explain(method, sets),
+            **self._explain(method, sets, preset),
             self.parent: gr.Dropdown(parents),
             self.table: views.rounds_table(reports, self.texts),
             self.progress: views.progress(running, self.texts),
@@ -170,6 +213,16 @@ class RoundsTab:
             self.failure: views.notice(failed) if report.error else "",
             self.chart: self._draw(number),
             self.drawn: None,
+            **self._facts(report),
+        }
+
+    def _facts(self, report: RoundReport) -> Updates:
+        number, loop = report.number, self.page.loop
+        found = round_views.assessment(loop.assess(number), self.texts) if number else ""
+        return {
+            self.assessment: found,
+            self.report: round_views.table(report.report, number, report.parent or 0, self.texts),
+            self.replies: round_views.replies(loop.sample_replies(number), number, self.texts),
         }
 
     def _draw(self, number: int) -> str:

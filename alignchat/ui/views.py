@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from alignchat.config import Method
+from alignchat.config import UNPAIRED, Method
 from alignchat.reports import Progress, RoundReport
 from alignchat.ui.i18n import Texts, round_mark, round_name
 
@@ -78,7 +78,7 @@ def bar(percent: int, label: str, text: str) -> str:
 def preview(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
     """Return in Markdown what a round would be trained on now, or what is missing for one."""
     ready = manifest["train"] > 0
-    if method == "kto":
+    if method in UNPAIRED:
         ready = manifest["desirable"] > 0 and manifest["undesirable"] > 0
     lines = [] if manifest["train"] == 0 else [_rows(method, manifest, texts)]
     if manifest["test"]:
@@ -86,7 +86,8 @@ def preview(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
     if manifest["removed"]:
         what = ", ".join(removed(reason, n, texts) for reason, n in manifest["removed"].items())
         lines.append(texts["removed"].format(what=what))
-    return " ".join(lines if ready else [texts[f"need_{method}"], *lines])
+    need = texts["need_kto"] if method in UNPAIRED else texts["need_dpo"].replace("DPO", method.upper())
+    return " ".join(lines if ready else [need, *lines])
 
 
 def rounds_table(reports: Sequence[RoundReport], texts: Texts) -> str:
@@ -135,9 +136,9 @@ def _round_row(report: RoundReport, texts: Texts) -> list[str]:
 
 
 def _rows(method: Method, manifest: Mapping[str, Any], texts: Texts) -> str:
-    return texts["preview" if method == "kto" else "preview_dpo"].format(
+    return texts["preview" if method in UNPAIRED else "preview_dpo"].format(
         **{key: manifest[key] for key in ("train", "desirable", "undesirable", "prompts")},
-        rows=_counted(f"rows_{method}", manifest["train"], texts),
+        rows=_counted("rows_kto" if method in UNPAIRED else "rows_dpo", manifest["train"], texts),
         prompts_word=_counted("prompts_word", manifest["prompts"], texts),
     )
 

@@ -31,6 +31,103 @@ TEXTS: dict[str, tuple[str, str]] = {
         ),
         ("DPO rende la risposta scelta più probabile di quella accanto. Servono scelte fra due risposte."),
     ),
+    "method_orpo": ("Choices (ORPO)", "Scelte (ORPO)"),
+    "method_cpo": ("Choices (CPO)", "Scelte (CPO)"),
+    "method_orpo_about": (
+        (
+            "ORPO teaches the chosen reply itself while it makes the other one less likely. It is held to "
+            "nothing, so it moves further than DPO."
+        ),
+        (
+            "ORPO insegna la risposta scelta e intanto rende meno probabile l'altra. Non è tenuto a nulla, "
+            "quindi si muove più di DPO."
+        ),
+    ),
+    "method_cpo_about": (
+        "CPO does as DPO without a reference, and also teaches the chosen reply itself. It moves further.",
+        "CPO fa come DPO senza riferimento, e insegna anche la risposta scelta. Si muove di più.",
+    ),
+    "preset": ("How far", "Quanto"),
+    "preset_gentle": ("gentle", "poco"),
+    "preset_standard": ("standard", "normale"),
+    "preset_strong": ("strong", "molto"),
+    "preset_about": (
+        "Learning rate {rate:g}, beta {beta:g}: gentle is for few ratings, strong for many clear ones.",
+        "Learning rate {rate:g}, beta {beta:g}: poco per pochi giudizi, molto per tanti e chiari.",
+    ),
+    "advanced": ("All settings of the training", "Tutte le impostazioni dell'addestramento"),
+    "measure_machine": ("How long will it take?", "Quanto ci vorrà?"),
+    "measuring_machine": (
+        "Measuring this machine, about half a minute…",
+        "Misuro questa macchina, circa mezzo minuto…",
+    ),
+    "gigabytes": ("{n} GB", "{n} GB"),
+    "takes": (
+        "{steps} steps in about **{time}**, at most about **{memory}** of {budget} of memory.",
+        "{steps} passi in circa **{time}**, al più circa **{memory}** di {budget} di memoria.",
+    ),
+    "takes_memory": (
+        "{steps} steps, at most about **{memory}** of {budget} of memory.",
+        "{steps} passi, al più circa **{memory}** di {budget} di memoria.",
+    ),
+    "would_fit": ("That does not fit; it would with {changes}.", "Non ci sta; ci starebbe con {changes}."),
+    "will_not_fit": (
+        "That does not fit, with any setting here; take a smaller model.",
+        "Non ci sta, con nessuna impostazione; prendi un modello più piccolo.",
+    ),
+    "not_measured": ("How long was not measured yet.", "La durata non è ancora stata misurata."),
+    "against": (
+        "Something speaks against this round, compared with the {other}. You decide.",
+        "Qualcosa parla contro questo round, confrontato con: {other}. Decidi tu.",
+    ),
+    "nothing_against": (
+        "Nothing speaks against this round, compared with the {other}.",
+        "Nulla parla contro questo round, confrontato con: {other}.",
+    ),
+    "fact_worse": ("worse", "peggio"),
+    "fact_better": ("better", "meglio"),
+    "fact_unseen": ("no difference can be seen", "non si vede differenza"),
+    "difference": (
+        "{value}, 95 % between {low} and {high}, n = {n}",
+        "{value}, 95 % fra {low} e {high}, n = {n}",
+    ),
+    "held_out_rows": ("Held-out rows, reward", "Righe tenute da parte, ricompensa"),
+    "guard": ("Guard", "Guardia"),
+    "guard_loss": (
+        "at step {step} the loss was {value} times that of the first steps; see its curve.",
+        "al passo {step} la loss era {value} volte quella dei primi passi; vedi la curva.",
+    ),
+    "guard_logits": (
+        "at step {step} the logits had moved by {value}; see their curve.",
+        "al passo {step} i logit si erano spostati di {value}; vedi la curva.",
+    ),
+    "guard_chosen": (
+        "at step {step} the chosen replies' log-probability had fallen by {value}; see its curve.",
+        "al passo {step} la log-probabilità delle risposte scelte era scesa del {value}; vedi la curva.",
+    ),
+    "guard_repetition": (
+        "after step {step} {value} of what it says in the sample replies below is repeated.",
+        "dopo il passo {step} il {value} di ciò che dice nelle risposte di prova qui sotto è ripetuto.",
+    ),
+    "held_out_table": ("On held-out rows", "Sulle righe tenute da parte"),
+    "held_out_note": (
+        "On rows held out of training, by source; rewards are against the base model.",
+        "Su righe fuori dall'addestramento, per fonte; le ricompense sono rispetto al modello di base.",
+    ),
+    "column_source": ("Source", "Fonte"),
+    "column_model": ("Model", "Modello"),
+    "column_n": ("n", "n"),
+    "column_prompt": ("Prompt", "Domanda"),
+    "metric_logits/chosen": ("Logits, chosen", "Logit, scelte"),
+    "metric_logits/rejected": ("Logits, rejected", "Logit, rifiutate"),
+    "metric_logps/chosen": ("Log p, chosen", "Log p, scelte"),
+    "metric_logps/rejected": ("Log p, rejected", "Log p, rifiutate"),
+    "metric_loss": ("Loss", "Loss"),
+    "metric_rewards/chosen": ("Reward, chosen", "Ricompensa, scelte"),
+    "metric_rewards/rejected": ("Reward, rejected", "Ricompensa, rifiutate"),
+    "metric_rewards/margins": ("Margin", "Margine"),
+    "metric_rewards/accuracies": ("Accuracy", "Accuratezza"),
+    "sample_replies": ("Sample replies", "Risposte di prova"),
     "preview": (
         (
             "A round now would train on **{train}** {rows}: **{desirable}** good, **{undesirable}** "

@@ -1,0 +1,96 @@
+"""Pieces of HTML about one round: what it will take, what speaks for and against it, its table, its replies.
+
+Every value is escaped, and each piece is one line, as in `views`. Knows no component.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from alignchat.assessment import HELD_OUT, Assessment, Fact
+from alignchat.fit import Estimate
+from alignchat.guard import Finding
+from alignchat.ui import views
+from alignchat.ui.i18n import Texts, round_name
+
+METRICS = (
+    "logits/chosen", "logits/rejected", "logps/chosen", "logps/rejected", "loss", "rewards/chosen",
+    "rewards/rejected", "rewards/margins", "rewards/accuracies",
+)  # fmt: skip
+
+
+def estimate(found: Estimate, texts: Texts) -> str:
+    """Return in Markdown what a round would take, whether it fits, and what would make it fit."""
+    memory = texts["gigabytes"].format(n=f"{found.memory_bytes / 1e9:.1f}")
+    budget = texts["gigabytes"].format(n=f"{found.budget_bytes / 1e9:.1f}")
+    if found.seconds is None:
+        said = [texts["takes_memory"].format(memory=memory, budget=budget, steps=found.steps)]
+    else:
+        time = views.duration(found.seconds, texts)
+        said = [texts["takes"].format(time=time, memory=memory, budget=budget, steps=found.steps)]
+    if not found.fits:
+        changes = ", ".join(f"`{key} = {value}`" for key, value in (found.to_fit or {}).items())
+        said.append(texts["would_fit"].format(changes=changes) if changes else texts["will_not_fit"])
+    if not found.measured:
+        said.append(texts["not_measured"])
+    return " ".join(said)
+
+
+def assessment(found: Assessment, texts: Texts) -> str:
+    """Return a verdict in one line, and each fact and finding below it."""
+    if not found.facts and not found.findings:
+        return ""
+    other = round_name(found.parent, texts)
+    kind = "error" if found.against else "done"
+    head = texts["against" if found.against else "nothing_against"].format(other=other)
+    lines = [_finding(finding, texts) for finding in found.findings]
+    lines += [_fact(fact, texts) for fact in found.facts]
+    items = "".join(f"<li>{line}</li>" for line in lines)
+    return f'{views.notice(head, kind)}<ul class="facts">{items}</ul>'
+
+
+def table(report: Mapping[str, Any] | None, number: int, parent: int, texts: Texts) -> str:
+    """Return the table of base, parent and round on each source's held-out rows."""
+    rows = report["table"] if report else []
+    shown = [name for name in METRICS if any(name in row["metrics"] for row in rows)]
+    if not rows:
+        return ""
+    columns = [texts["column_source"], texts["column_model"], texts["column_n"]]
+    columns += [texts[f"metric_{name}"] for name in shown]
+    numbers = {"base": 0, "parent": parent, "round": number}
+    cells = [
+        [_text(row["source"]), _text(round_name(numbers[row["model"]], texts)), str(row["n"])]
+        + [f"{row['metrics'][name]:.3f}" if name in row["metrics"] else "–" for name in shown]
+        for row in rows
+    ]
+    note = f'<p class="hint">{_text(texts["held_out_note"])}</p>'
+    return note + views.table(columns, cells, texts["held_out_table"])
+
+
+def replies(said: Sequence[Mapping[str, str]], number: int, texts: Texts) -> str:
+    """Return the sample replies of base and round beside each other."""
+    if not said:
+        return ""
+    columns = [texts["column_prompt"], texts["Base"], round_name(number, texts, capital=True)]
+    rows = [[_text(one["prompt"]), _text(one["base"]), _text(one["round"])] for one in said]
+    return views.table(columns, rows, texts["sample_replies"])
+
+
+def _fact(fact: Fact, texts: Texts) -> str:
+    name = texts["held_out_rows"] if fact.name == HELD_OUT else texts.get(f"measure_{fact.name}", fact.name)
+    verdict = "worse" if fact.worse else "better" if fact.better else "unseen"
+    found = fact.difference
+    size = texts["difference"].format(
+        value=f"{found.value:+.3f}", low=f"{found.low:+.3f}", high=f"{found.high:+.3f}", n=found.n
+    )
+    return f"<b>{_text(name)}</b>: {_text(texts[f'fact_{verdict}'])} ({_text(size)})"
+
+
+def _finding(finding: Finding, texts: Texts) -> str:
+    figure = f"{finding.value:.0%}" if finding.kind in ("chosen", "repetition") else f"{finding.value:.1f}"
+    said = texts[f"guard_{finding.kind}"].format(step=finding.step, value=figure)
+    return f"<b>{_text(texts['guard'])}</b>: {_text(said)}"
+
+
+def _text(text: str) -> str:
+    return escape(text, quote=True).replace("\n", " ")
