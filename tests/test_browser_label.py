@@ -1,7 +1,7 @@
 """The tab Label in a real browser: fifty pairs by keyboard alone, and everything else that a key does."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from browser import browser, go, page_of, running_app, wait_for_text, wait_for_v
 from alignchat import catalog, config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
-from feedback_store import FeedbackStore
+from feedback_store import Choice, FeedbackStore, Verdict
 
 pytestmark = pytest.mark.browser
 
@@ -32,14 +32,19 @@ def chromium() -> Iterator[Any]:
         yield running
 
 
-def queued(data: Path, model: catalog.Model, count: int) -> dict[str, str]:
-    """Make a data folder with so many pairs to label, and return the app's environment for it."""
+def queued(data: Path, model: catalog.Model, count: int, *, anna: Sequence[Verdict] = ()) -> dict[str, str]:
+    """Make a data folder with so many pairs to label, and return the app's environment for it.
+
+    With what Anna said of the first ones, each pair is for two people.
+    """
     numbers = iter(range(10**9))
     settings = config.load(data, model=str(model.path))
     with Loop.open(settings, lambda: ScriptedEngine(lambda *_: REPLY.format(next(numbers)))) as loop:
         prompts = [*loop.labelling.starters("en"), *loop.labelling.starters("it")]
-        loop.labelling.prepare(prompts, count=count)
+        loop.labelling.prepare(prompts, count=count, overlap=2 if anna else 1)
         loop.labelling.ahead.wait(60)
+        for item, verdict in zip(loop.labelling.take(count=count), anna, strict=False):
+            loop.arena.vote(item.id, verdict, annotator="anna")
     return {"ALIGNCHAT_MODEL": str(model.path), "ALIGNCHAT_CHAT__MAX_TOKENS": "12"}
 
 
@@ -67,11 +72,18 @@ def all_saved(page: Any) -> None:
     page.wait_for_function("() => alignchat.unsaved().length === 0")
 
 
+def choices(data: Path) -> list[Choice]:
+    with FeedbackStore.open(data / "feedback") as store:
+        return store.choices()
+
+
 def verdicts(data: Path) -> dict[str, str]:
-    """Return by pair what was said of it."""
+    """Return by pair what was said of it in the page."""
     with FeedbackStore.open(data / "feedback") as store:
         of = {completion.id: completion.conversation_id for completion in store.completions()}
-        return {of[choice.left_id]: choice.verdict for choice in store.choices() if choice.blind}
+    said = [choice for choice in choices(data) if choice.annotator == "local"]
+    assert all(choice.blind for choice in said)
+    return {of[choice.left_id]: choice.verdict for choice in said}
 
 
 def test_fifty_pairs_are_labelled_by_keyboard_alone_and_each_next_one_is_there_at_once(
@@ -187,10 +199,10 @@ def test_two_pages_show_different_pairs_and_a_reply_is_shown_as_text(
         assert other.locator("#label-stage img, #label-stage .reply a, #label-stage .reply b").count() == 0
 
 
-def test_what_is_decided_without_a_connection_is_kept_shown_as_unsaved_and_sent_later(
+def test_of_pairs_prepared_for_two_agreement_is_told_and_what_is_decided_offline_is_sent_later(
     chromium: Any, tmp_path: Path, tiny_llama: catalog.Model
 ) -> None:
-    environment = queued(tmp_path, tiny_llama, 8)
+    environment = queued(tmp_path, tiny_llama, 8, anna=["left", "both_bad"])
     with (
         running_app(tmp_path, **environment) as app,
         page_of(chromium, app, expected="ERR_INTERNET_DISCONNECTED|network|connection") as page,
@@ -202,9 +214,13 @@ def test_what_is_decided_without_a_connection_is_kept_shown_as_unsaved_and_sent_
         said[press(page, "1")] = "both_bad"
         press(page, "b")
         wait_for_text(page, "#unsaved", "not saved yet")
-        assert verdicts(tmp_path) == {}
+        assert "local" not in {choice.annotator for choice in choices(tmp_path)}
         page.context.set_offline(False)
         all_saved(page)
+        page.reload(wait_until="domcontentloaded")
+        page.wait_for_selector("#strip li")
+        go(page, "label")
+        wait_for_text(page, "#label-agreement", "α = 1.00 on 2 pairs")
     assert verdicts(tmp_path) == said
 
 
