@@ -24,7 +24,7 @@ QUESTION = "Say hello."
 COMPARISONS = 12
 # Pictures of growing texts come when the clock says so, and the queue's own when it is asked.
 GROWING = ("process_generating", "heartbeat", "estimation")
-NAMES = ("session_hash", "event_id", "avg_time", "duration", "average_duration", "cache_duration")
+NAMES = ("session_hash", "event_id", "eta", "avg_time", "duration", "average_duration", "cache_duration")
 
 
 @pytest.fixture(scope="module")
