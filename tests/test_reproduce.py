@@ -90,12 +90,19 @@ def test_a_dry_run_says_what_is_needed_and_fetches_nothing(
     assert not data.exists() or not list(data.iterdir())
 
 
-def test_the_paper_end_to_end_then_nothing_is_done_twice(
+def test_the_paper_end_to_end_goes_on_after_a_break_and_does_nothing_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALIGNCHAT_TRAINING__BATCH_SIZE", "2")
     data, model = tmp_path / "data", write_llama(tmp_path / "tiny.gguf", tied=False)
+    lost = hub.repositories.pop(f"datasets/{PAPER_SETS['dpo'][-1]}")
+    assert main(command(data, model)) == 1
+    assert PAPER_SETS["dpo"][-1] in capsys.readouterr().err.splitlines()[-1]
+    (first,) = data.rglob(TRAIN_FILE)
+    trained_at = first.stat().st_mtime_ns
+    hub.repositories[f"datasets/{PAPER_SETS['dpo'][-1]}"] = lost
     assert main(command(data, model)) == 0, capsys.readouterr().err
+    assert first.stat().st_mtime_ns == trained_at
     made = json.loads(capsys.readouterr().out)
     assert made["rounds"] == {"kto": 1, "dpo": 2}
     assert set(made["scores"]) == {"base", "KTO", "DPO"}
