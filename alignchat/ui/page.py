@@ -59,8 +59,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             with gr.Tab(texts["tab_models"], id="models", elem_id="tab-models") as models_tab:
                 models = ModelsTab(page)
         retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
-        compare_tab.select(arena.stand, arena.all, arena.standings, show_progress="hidden")
-        label_tab.select(label.open, None, [label.panel, *label.shown()], show_progress="hidden")
+        compare_tab.select(arena.stand, arena.all, arena.standings, **HIDDEN)
+        label_tab.select(label.open, None, [label.panel, *label.shown()], **HIDDEN)
         seen = [data.notice, *data.shown()]
         data_tab.select(data.notices.guard(data.refresh), data.chosen_now(), seen, **HIDDEN)
         rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")

@@ -70,8 +70,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source_en": ("Starters in English", "Domande pronte in inglese"),
     "source_history": ("What I asked so far", "Ciò che ho chiesto finora"),
     "source_own": ("My own list or file", "Una mia lista o un file"),
-    "source_set": ("A preference set", "Un insieme di preferenze"),
-    "prepare_set": ("A set that is on this machine", "Un insieme che è su questa macchina"),
+    "source_set": ("A preference set", "Una raccolta di preferenze"),
+    "prepare_set": (
+        "A set that is on this machine (get it in Data)",
+        "Una raccolta che è su questa macchina (prendila in Dati)",
+    ),
     "prepare_own": (
         "One prompt a line, or JSON lines with “prompt”",
         "Una domanda per riga, o righe JSON con “prompt”",
