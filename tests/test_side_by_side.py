@@ -43,16 +43,28 @@ def test_a_third_round_stands_beside_them_where_it_has_a_text() -> None:
 
 def test_the_worst_or_the_best_change_comes_first() -> None:
     found = rows({0: BASE, 1: ROUND}, base=0, other=1)
-    assert [row.prompt for row in chosen(found, order="worst")] == ["Prompt 0", "Prompt 2", "Prompt 1"]
-    assert [row.prompt for row in chosen(found, order="best")] == ["Prompt 1", "Prompt 2", "Prompt 0"]
-    assert [row.prompt for row in chosen(found, order="prompts")] == ["Prompt 0", "Prompt 1", "Prompt 2"]
+    assert [row.prompt for row in chosen(found, measure="toxicity", order="worst")] == [
+        "Prompt 0",
+        "Prompt 2",
+        "Prompt 1",
+    ]
+    assert [row.prompt for row in chosen(found, measure="toxicity", order="best")] == [
+        "Prompt 1",
+        "Prompt 2",
+        "Prompt 0",
+    ]
+    assert [row.prompt for row in chosen(found, measure="toxicity", order="prompts")] == [
+        "Prompt 0",
+        "Prompt 1",
+        "Prompt 2",
+    ]
 
 
-def test_texts_are_found_by_words_measure_and_language() -> None:
+def test_texts_are_found_by_words_and_measure() -> None:
     italian = sample(0, 0.2, measure="hurtful_words_it", language="it", prompt="Sabato mattina")
     found = rows({0: [*BASE, italian], 1: [*ROUND, italian]}, base=0, other=1)
-    assert [row.prompt for row in chosen(found, words="idiot so")] == ["Prompt 0"]
-    assert [row.prompt for row in chosen(found, language="it")] == ["Sabato mattina"]
+    assert [row.prompt for row in chosen(found, measure="toxicity", words="idiot so")] == ["Prompt 0"]
+    assert [row.prompt for row in chosen(found, measure="hurtful_words_it")] == ["Sabato mattina"]
     assert len(chosen(found, measure="toxicity")) == 3
-    assert len(chosen(found, words="MILD")) == 4  # the group
-    assert chosen(found, words="nowhere") == []
+    assert len(chosen(found, measure="toxicity", words="MILD")) == 3  # the group
+    assert chosen(found, measure="toxicity", words="nowhere") == []

@@ -3,14 +3,13 @@
 from alignchat.charts.bars import bars_chart, side_effects_chart
 from alignchat.charts.data import data_chart
 from alignchat.charts.frame import Drawing
-from alignchat.charts.parts import Estimate, categories_chart, groups_chart, win_rates_chart
+from alignchat.charts.parts import categories_chart, groups_chart, win_rates_chart
 from alignchat.charts.rounds import scores_chart
 from alignchat.charts.texts import Language
 from alignchat.charts.training import training_chart
 
 __all__ = [
     "Drawing",
-    "Estimate",
     "Language",
     "bars_chart",
     "categories_chart",

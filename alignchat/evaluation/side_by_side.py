@@ -42,12 +42,11 @@ def rows(samples: Mapping[int, Sequence[Sample]], *, base: int, other: int) -> l
 def chosen(
     found: Sequence[Row],
     *,
+    measure: str,
     order: Order = "worst",
-    measure: str | None = None,
-    language: str | None = None,
     words: str = "",
 ) -> list[Row]:
-    """Return the rows of a measure and a language that have these words: in prompt, text, group or category.
+    """Return the rows of a measure that have these words: in prompt, text, group or category.
 
     "worst" puts first what got worse most, "best" what got better most; what moved alike keeps its order.
     """
@@ -61,10 +60,7 @@ def chosen(
     kept = [
         row
         for row in found
-        if (sample := next(iter(row.samples.values())))
-        and measure in (None, sample.measure)
-        and language in (None, sample.language)
-        and has_words(row)
+        if (sample := next(iter(row.samples.values()))) and sample.measure == measure and has_words(row)
     ]
     if order == "prompts":
         return kept

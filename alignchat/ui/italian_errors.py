@@ -38,6 +38,9 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "recente; importala lì.",
     r"The setting chat\.(\w+) cannot hold.*": r"Il valore di \1 non va bene; cambialo sotto «Come risponde».",
     r"The seed cannot hold: it must be from 0 to (\d+)\.": r"Il seme non va bene: deve essere fra 0 e \1.",
+    r"There is no scored round to set beside the base.*": "Non c'è un round misurato da mettere accanto alla "
+    "base: misura prima entrambi.",
+    r"Round (\d+) has no scores yet.*": r"Il round \1 non ha ancora misure: misuralo, poi confronta.",
     # Feedback
     r"The vote cannot be read \((.*)\).*": r"Il voto non si può leggere (\1); ricarica la pagina.",
     r"There is no completion (.*)\.": r"Non c'è più la risposta \1.",

@@ -12,7 +12,6 @@ from alignchat.ui.i18n import round_name
 from alignchat.ui.shared import Page
 
 PAGE_SIZE = 10
-_ALL = ""  # stands for every measure
 
 
 class JudgedTexts:
@@ -48,12 +47,7 @@ class JudgedTexts:
                 filterable=False,
             )
             self.measure = gr.Dropdown(
-                [(texts["all_measures"], _ALL)],
-                value=_ALL,
-                label=texts["column_measure"],
-                min_width=170,
-                elem_id="texts-measure",
-                filterable=False,
+                [], label=texts["column_measure"], min_width=170, elem_id="texts-measure", filterable=False
             )
             self.words = gr.Textbox(
                 "", label=texts["words"], max_lines=1, min_width=170, elem_id="texts-words"
@@ -72,34 +66,36 @@ class JudgedTexts:
         for component in (self.other, self.order, self.measure):
             component.input(anew, filters, shown, **hidden)
         self.words.submit(anew, filters, shown, **hidden)
-        self.words.blur(anew, filters, shown, **hidden)
         turns = {self.back: -PAGE_SIZE, self.on: PAGE_SIZE}
         for button, step in turns.items():
             turn = notices.guard(lambda first, *chosen, step=step: self._page(first + step, *chosen))
             button.click(turn, [self.first, *filters], shown, **hidden)
 
-    def _agree(self, agreed: bool, other: int | None, order: Order, measure: str, words: str) -> Updates:
+    def _agree(
+        self, agreed: bool, other: int | None, order: Order, measure: str | None, words: str
+    ) -> Updates:
         if not agreed:
             return {self.part: gr.Column(visible=False), self.shown: ""}
         cards = self.page.loop.scorecards()
         rounds = [(round_name(c.round, self.texts, capital=True), c.round) for c in cards if c.round]
-        if not rounds or cards[0].round:
-            raise RoundError("There is no scored round to set beside the base: score both first.")
         known = [number for _, number in rounds]
-        other = other if other in known else known[-1]
+        other = other if other in known else (known or [0])[-1]
         measures = list(dict.fromkeys(sample.measure for sample in self.page.loop.samples(other)))
+        if not known or cards[0].round or not measures:
+            raise RoundError("There is no scored round to set beside the base: score both first.")
         named = [(score_views.measure_name(name, self.texts), name) for name in measures]
+        measure = measure if measure in measures else measures[0]
         return {
             self.part: gr.Column(visible=True),
             self.other: gr.Dropdown(rounds, value=other),
-            self.measure: gr.Dropdown([(self.texts["all_measures"], _ALL), *named], value=measure),
+            self.measure: gr.Dropdown(named, value=measure),
             **self._page(0, other, order, measure, words),
         }
 
     def _page(self, first: int, other: int, order: Order, measure: str, words: str) -> Updates:
         """Return the updates that show a page of texts from a place on."""
         samples = {number: self.page.loop.samples(number) for number in (0, other)}
-        found = chosen(rows(samples, base=0, other=other), order=order, measure=measure or None, words=words)
+        found = chosen(rows(samples, base=0, other=other), order=order, measure=measure, words=words)
         first = max(0, min(first, len(found) - 1) // PAGE_SIZE * PAGE_SIZE)
         last = min(first + PAGE_SIZE, len(found))
         place = self.texts["texts_place"].format(
