@@ -270,6 +270,11 @@ def override(section: SectionType, name: str, values: Mapping[str, Any]) -> Sect
         raise SettingsError(f"The setting {name}.{key} cannot hold: {reason}.") from error
 
 
+def process_rank() -> int:
+    """Return this process's place among those that `accelerate launch` started for one round; alone 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def child_environment() -> dict[str, str]:
     """Return the environment of worker processes: no hub, and an allocator that keeps its memory.
 

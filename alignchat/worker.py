@@ -1,7 +1,8 @@
 """One round, from frozen rows to scores: `python -m alignchat.worker ROUND_FOLDER [--evaluate]`.
 
 Everything it needs is in the folder; it never opens the feedback store and reads no settings but the
-round's own. Each phase is left out if its last-written file is there, so the same command resumes.
+round's own. Each phase is left out if its last-written file is there, so the same command resumes. Under
+`accelerate launch` several processes train; the first alone writes and scores.
 """
 
 import argparse
@@ -12,14 +13,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from alignchat import catalog, dataset, jobs
 from alignchat.assessment import assess
-from alignchat.config import EvaluationSettings, TrainingSettings
+from alignchat.config import EvaluationSettings, TrainingSettings, process_rank
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import EXPECTED, AdapterError, Cancelled, DiskError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
@@ -47,6 +49,7 @@ from alignchat.rounds import (
 
 if TYPE_CHECKING:
     from alignchat.evaluation.plan import Trained
+    from alignchat.training.trainer import TrainSummary
     from alignchat.weights import BatchModel
 
 CACHE_FOLDER = "cache"
@@ -183,38 +186,48 @@ class Worker:
             self._batch = for_batches(self.model, self.data / CACHE_FOLDER, self._should_stop)
         return self._batch
 
+    def train_along(self) -> None:
+        """Train as one of several processes, of which the first one writes what comes of it."""
+        if not (self.folder / TRAIN_FILE).exists():
+            with suppress(Cancelled):
+                self._train_with(lambda _: None)
+
     def _train(self) -> None:
         from alignchat.training import checkpoints
         from alignchat.training.load import leave_cores
-        from alignchat.training.trainer import REFERENCES, train
 
         self._progress("loading the model", 0, 0)
         if self.training.while_chatting == "yield":
             leave_cores()
-        rows = dataset.load(self.folder, self.record.dataset_sha256)
-        settings, parent = self.training, self.record.parent
         known = {(found.kind, found.stopped) for found in self._findings}
-        guard = Guard(beta=settings.beta, known=known, earlier=steps(self.folder))
+        guard = Guard(beta=self.training.beta, known=known, earlier=steps(self.folder))
         with (self.folder / STEPS_FILE).open("a", encoding="utf-8") as log:
             try:
-                summary = train(
-                    model=self.model,
-                    method=rows.method,
-                    rows=dataset.in_a_pass(rows.train),
-                    test_rows=rows.test,
-                    settings=settings,
-                    folder=self.folder,
-                    parent_adapter=self.rounds.folder(parent) / ADAPTER_FOLDER if parent else None,
-                    on_step=lambda step: self._step(log, guard, step),
-                    should_stop=self._should_stop,
-                    references=self.data / CACHE_FOLDER / REFERENCES,
-                )
+                summary = self._train_with(lambda step: self._step(log, guard, step))
             except Cancelled:
                 if self._stopped_by:
                     raise RoundError(sentence(self._stopped_by)) from None
                 raise
         write_json(self.folder / TRAIN_FILE, asdict(summary))
         shutil.rmtree(self.folder / checkpoints.FOLDER, ignore_errors=True)
+
+    def _train_with(self, on_step: Callable[[dict[str, float]], None]) -> "TrainSummary":
+        from alignchat.training.trainer import REFERENCES, train
+
+        rows = dataset.load(self.folder, self.record.dataset_sha256)
+        parent = self.record.parent
+        return train(
+            model=self.model,
+            method=rows.method,
+            rows=dataset.in_a_pass(rows.train),
+            test_rows=rows.test,
+            settings=self.training,
+            folder=self.folder,
+            parent_adapter=self.rounds.folder(parent) / ADAPTER_FOLDER if parent else None,
+            on_step=on_step,
+            should_stop=self._should_stop,
+            references=self.data / CACHE_FOLDER / REFERENCES,
+        )
 
     def _step(self, log: TextIO, guard: Guard, step: dict[str, float]) -> None:
         log.write(json.dumps(step) + "\n")
@@ -291,6 +304,9 @@ def main() -> int:
     parser.add_argument("--lock", type=int, help="the open lock file handed down by the parent")
     parser.add_argument("--evaluate", action="store_true", help="only score, as evaluation.json asks")
     options = parser.parse_args()
+    if process_rank() > 0:
+        Worker(options.folder).train_along()
+        return 0
     lock = FileLock(options.folder / LOCK_FILE)
     if options.lock is None and not lock.acquire():
         print("another worker has this folder", file=sys.stderr)

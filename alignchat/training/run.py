@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch import distributed
 from transformers import TrainerCallback
 
 from alignchat.errors import SettingsError
@@ -45,7 +46,7 @@ class Run(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
 
     def on_step_end(self, _args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self.step = state.global_step
-        if self.step < self._steps and self.should_stop():
+        if self.step < self._steps and _any_process(self.should_stop()):
             self.stopped = control.should_save = control.should_training_stop = True
         if control.should_save:
             trained = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
@@ -72,4 +73,16 @@ class Run(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
         )
 
     def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        checkpoints.complete(self.folder, state.global_step, self.elapsed())
+        if distributed.is_initialized():
+            distributed.barrier()  # Each process writes a file of its own.
+        if state.is_world_process_zero:
+            checkpoints.complete(self.folder, state.global_step, self.elapsed())
+
+
+def _any_process(asked: bool) -> bool:
+    """Tell whether any of the processes that train together was asked to stop: all must at the same step."""
+    if not distributed.is_initialized():
+        return asked
+    answers: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(answers, asked)
+    return any(answers)

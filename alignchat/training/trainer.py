@@ -117,7 +117,8 @@ def train(
         raise Cancelled(f"Stopped as asked after step {run.step} of {prepared.steps}; resume goes on there.")
     seconds = run.elapsed()
     report = measure(trainer, prepared.held_out, parent_adapter=parent_adapter, beta=trainer.beta)
-    _publish(trainer.model, folder / ADAPTER, model.path.name)
+    if trainer.is_world_process_zero():
+        _publish(trainer.model, folder / ADAPTER, model.path.name)
     precision = resolve_precision(settings.precision)
     return _summary(prepared, method, precision, seconds, trainer.state.log_history, report)
 
@@ -188,6 +189,10 @@ def _trainer(
     held: dict[str, Any],
 ) -> Any:
     kind, arguments = _KINDS[method]
+    options = {**_arguments(prepared, settings, run.folder), **_method_arguments(method, prepared, settings)}
+    given = arguments(**options)
+    given.per_device_train_batch_size = _share(prepared.batch_size, given.world_size)
+    given.per_device_eval_batch_size = given.per_device_train_batch_size
     trainer = kind(
         should_stop=run.should_stop,
         **held,
@@ -195,9 +200,7 @@ def _trainer(
         peft_config=network[1],
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(prepared.rows),
-        args=arguments(
-            **_arguments(prepared, settings, run.folder), **_method_arguments(method, prepared, settings)
-        ),
+        args=given,
         callbacks=[run],
     )
     trainer.remove_callback(PrinterCallback)
@@ -207,6 +210,16 @@ def _trainer(
         ):  # TRL rounds the new ones on a 4-bit model to bf16, too coarse to sum steps in
             weight.data = weight.data.float()
     return trainer
+
+
+def _share(batch_size: int, processes: int) -> int:
+    """Return how many of a batch's rows each process takes."""
+    if batch_size % processes:
+        raise SettingsError(
+            f"A batch of {batch_size} rows cannot be shared evenly by {processes} processes; set "
+            f"training.batch_size to a multiple of {processes}, and give at least as many rows."
+        )
+    return batch_size // processes
 
 
 def _method_arguments(method: Method, prepared: Prepared, settings: TrainingSettings) -> dict[str, Any]:
@@ -225,8 +238,6 @@ def _arguments(prepared: Prepared, settings: TrainingSettings, folder: Path) -> 
     return {
         "output_dir": str(folder),
         "max_steps": prepared.steps,
-        "per_device_train_batch_size": prepared.batch_size,
-        "per_device_eval_batch_size": prepared.batch_size,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "linear",
         "beta": settings.beta,
@@ -235,6 +246,7 @@ def _arguments(prepared: Prepared, settings: TrainingSettings, folder: Path) -> 
         "bf16": resolve_precision(settings.precision) == "bf16",
         "use_cpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         "train_sampling_strategy": "sequential",
+        "ddp_find_unused_parameters": False,
         "activation_checkpointing": settings.recompute,
         "save_steps": plan.checkpoint_interval(prepared.steps),
         "save_total_limit": 2,
