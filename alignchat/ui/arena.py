@@ -4,7 +4,6 @@ The vote itself goes from compare.js to `/votes`. Until then the page holds the 
 texts; who replied is asked for afterwards.
 """
 
-import json
 import random
 from collections.abc import Iterator
 from html import escape
@@ -17,13 +16,10 @@ from alignchat.loop import VERDICTS
 from alignchat.starters import STARTERS
 from alignchat.ui import messages, standings
 from alignchat.ui.errors import Notices, Updates
-from alignchat.ui.i18n import round_name
-from alignchat.ui.shared import Page, said
+from alignchat.ui.shared import ACTIVE, BASE, Page, model_and_round, said
 from alignchat.ui.stops import Stops
 
 SIDES = ("left", "right")
-# A voice is a model, null for the open one, and a round, null for the one in use.
-ACTIVE, BASE = "[null, null]", "[null, 0]"
 
 
 class ArenaTab:
@@ -145,7 +141,7 @@ class ArenaTab:
     def _compare(
         self, text: str, first: str, second: str, blind: bool, request: gr.Request
     ) -> Iterator[Updates]:
-        (left_model, left), (right_model, right) = json.loads(first), json.loads(second)
+        (left_model, left), (right_model, right) = model_and_round(first), model_and_round(second)
         growing = self.page.loop.compare(
             text, left=left, right=right, left_model=left_model, right_model=right_model, blind=blind
         )
@@ -204,20 +200,9 @@ class ArenaTab:
 
     def refresh(self) -> Updates:
         """Return the updates that put the round in use beside the base model, if they are two."""
-        choices, (first, second) = self._voices(), self.voices
+        choices, (first, second) = self.page.voices(), self.voices
         other = BASE if self.page.active() else ACTIVE
         return {first: gr.Dropdown(choices, value=ACTIVE), second: gr.Dropdown(choices, value=other)}
-
-    def _voices(self) -> list[tuple[str, str]]:
-        loop, texts = self.page.loop, self.texts
-        active = texts["voice_active"].format(round=round_name(self.page.active(), texts))
-        rounds = [(round_name(n, texts, capital=True), f"[null, {n}]") for n in loop.talkable()]
-        others = [report.name for report in loop.models.reports() if report.state == "ready"]
-        return [
-            (active, ACTIVE),
-            *rounds,
-            *((name, json.dumps([name, None])) for name in others if name != loop.model.name),
-        ]
 
     def stand(self, all: bool) -> Updates:
         """Return the updates that show how the rounds stand."""

@@ -4,7 +4,7 @@ What is done to one reply comes from the page's script as an act with that reply
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -16,7 +16,7 @@ from alignchat.ui import messages, views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.how import How
 from alignchat.ui.offer import MinervaOffer
-from alignchat.ui.shared import ACTIVE, Page, round_or_none, said
+from alignchat.ui.shared import ACTIVE, Page, model_and_round, said
 from alignchat.ui.stops import Stops
 from alignchat.ui.texts.chat import WORDS
 
@@ -173,24 +173,22 @@ class ChatTab:
         self.undo.click(guard(self._undo), self.deleted, opened, **QUIET)
 
     def _send(
-        self, request: gr.Request, text: str, head: str | None, voice: int, *how: Any
+        self, request: gr.Request, text: str, head: str | None, voice: str, *how: Any
     ) -> Iterator[Updates]:
         conversation = self.conversations.completion(head).conversation_id if head else None
-        asked: Any = {"round": round_or_none(voice), **self.how.asked(*how)}
-        replies = self.page.loop.reply(conversation, text, after=head, **asked)
+        replies = self.page.loop.reply(conversation, text, after=head, **self._asked(voice, how))
         before = messages.asked(self._messages(head), text)
         yield {self.box: "", **self._busy(True)}
         yield from self._streamed(before, replies, request)
 
     def _act(
-        self, request: gr.Request, act: str, head: str | None, voice: int, *how: Any
+        self, request: gr.Request, act: str, head: str | None, voice: str, *how: Any
     ) -> Iterator[Updates]:
         wanted, loop = json.loads(act), self.page.loop
         id, text = wanted.get("id"), wanted.get("text")
         match wanted["act"]:
             case "again" | "ask":
-                asked: Any = {"round": round_or_none(voice), **self.how.asked(*how)}
-                replies = loop.again(id, text, **asked)
+                replies = loop.again(id, text, **self._asked(voice, how))
                 before = self._messages(id)[: -1 if text is None else -2]
                 before = before if text is None else messages.asked(before, text)
                 yield self._busy(True)
@@ -205,6 +203,10 @@ class ChatTab:
                 yield self.open(head) | {self.notice: said(self.texts["preferred"])}
             case "import":
                 yield self._imported(text)
+
+    def _asked(self, voice: str, how: Sequence[Any]) -> dict[str, Any]:
+        model, round = model_and_round(voice)
+        return {"model": model, "round": round, **self.how.asked(*how)}
 
     def _streamed(self, before: list[Any], replies: Any, request: gr.Request) -> Iterator[Updates]:
         """Show a reply as it grows after the messages before it, and then the branch that ends in it."""

@@ -1,5 +1,6 @@
 """What every tab is given: the application, the language, and the parts of the page they all change."""
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from alignchat.reports import RoundReport
 from alignchat.ui import views
 from alignchat.ui.i18n import Language, Texts, round_name
 
-ACTIVE = -1  # stands for "the round in use" in a list of numbers
+# A voice is a model, null for the open one, and a round, null for the one in use.
+ACTIVE, BASE = "[null, null]", "[null, 0]"
 Choices = list[tuple[str, int]]
 
 
@@ -43,13 +45,14 @@ class Page:
         now = views.strip(loop.feedback.stats(), loop.model.name, self.active(), self.running(), self.texts)
         return f"<!-- {stamp()} -->{now}"
 
-    def voices(self) -> Choices:
-        """Return whom one can talk to: the round in use, and each by its number."""
-        named = [(round_name(n, self.texts, capital=True), n) for n in self.loop.talkable()]
-        return [
-            (self.texts["voice_active"].format(round=round_name(self.active(), self.texts)), ACTIVE),
-            *named,
-        ]
+    def voices(self) -> list[tuple[str, str]]:
+        """Return whom one can talk to: the round in use, each by its number, other models on this machine."""
+        loop, texts = self.loop, self.texts
+        active = texts["voice_active"].format(round=round_name(self.active(), texts))
+        rounds = [(round_name(n, texts, capital=True), json.dumps([None, n])) for n in loop.talkable()]
+        ready = [report.name for report in loop.models.reports() if report.state == "ready"]
+        others = [(name, json.dumps([name, None])) for name in ready if name != loop.model.name]
+        return [(active, ACTIVE), *rounds, *others]
 
     def followed(self) -> list[Any]:
         """Return what `follow` updates."""
@@ -66,9 +69,10 @@ def stamp() -> int:
     return time.time_ns()
 
 
-def round_or_none(value: int | None) -> int | None:
-    """Return the round that a choice of `voices` stands for, None for the one in use."""
-    return None if value is None or value == ACTIVE else value
+def model_and_round(voice: str) -> tuple[str | None, int | None]:
+    """Return the model and the round that a choice of `voices` stands for."""
+    model, round = json.loads(voice)
+    return model, round
 
 
 def said(sentence: str) -> str:
