@@ -11,10 +11,12 @@ LOWEST_PULL, HIGHEST_PULL = 1.0, 4 / 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KtoWeights:
-    """The weights of desirable and undesirable rows, and why they are so."""
+    """The weights of desirable and undesirable rows, how many there are in one pass, and the reason."""
 
     desirable: float
     undesirable: float
+    desirable_rows: int
+    undesirable_rows: int
     reason: str
 
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +49,13 @@ def explained_kto_weights(desirable: int, undesirable: int) -> KtoWeights | None
         reason = f"{counts}: the undesirable ones weigh {down:.2f}, so that the others pull 4:3 as much"
     else:
         reason = f"{counts}: they pull within 1:1 and 4:3 as they are"
-    return KtoWeights(desirable=up, undesirable=down, reason=reason)
+    return KtoWeights(
+        desirable=up,
+        undesirable=down,
+        desirable_rows=desirable,
+        undesirable_rows=undesirable,
+        reason=reason,
+    )
 
 
 def capped(counts: Mapping[str, int], shared: int, share: float) -> int:

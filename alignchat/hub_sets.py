@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from alignchat.transfer import OnProgress, Progress, ShouldStop
 from feedback_store.rowfiles import Limits, RowError, read_rows
 
 PINNED_FILE, TOTAL_FILE = "pinned.json", "total.json"
+PARTING_SECONDS = 2.0
 EXPECTED_STATUS = 3  # of the child, where its last line is a sentence for people
 FILE_ENDINGS = (".jsonl", ".json", ".parquet")
 TEXT_ONLY = "an image set: only its texts are used"
@@ -188,9 +190,7 @@ class HubSets:
         try:
             _follow(child, asked.name, on_progress, should_stop)
         finally:
-            if child.poll() is None:
-                child.kill()
-            child.communicate()
+            _end(child)
 
     def source(self, asked: Asked, method: Method) -> Source:
         """Return the rows of a set that a method learns from; raise DataError if they are not here."""
@@ -293,6 +293,15 @@ def _unreadable(text: str) -> DataError:
         f"{text!r} names no preference set: write NAME, NAME:ROWS or NAME:SHARE%, where NAME is a known set "
         f"({', '.join(_SHORT)}), OWNER/NAME on the hub, or a .jsonl, .json or .parquet file."
     )
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    """Let the child publish what it has, for a moment, and end it."""
+    child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(PARTING_SECONDS)
+    child.kill()
+    child.communicate()
 
 
 def _follow(

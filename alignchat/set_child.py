@@ -6,8 +6,10 @@ that what has come stays. Progress goes to stdout, a line of JSON each; a failur
 
 import json
 import os
+import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,24 +80,23 @@ def _publish(rows: Iterator[dict[str, Any]], place: Path, start: int, wanted: in
     """Write the rows in parts, up to `wanted` in all; None for all there are."""
     begun = told = time.monotonic()
     count, lines = start, []
-    at_end = False
-    while wanted is None or count < wanted:
-        row = next(rows, None)
-        if row is None:
-            at_end = True
-            break
-        lines.append(json.dumps(read_line(row), ensure_ascii=False) + "\n")
-        count += 1
-        if len(lines) == PART_ROWS:
-            _write(place, count, lines)
-            lines = []
-        now = time.monotonic()
-        if now - told > TELL_SECONDS:
-            told = now
-            _tell(name, count, wanted, (count - start) / (now - begun))
-    _write(place, count, lines)
-    if at_end:
-        write_json(place / TOTAL_FILE, {"rows": count})
+    try:
+        while wanted is None or count < wanted:
+            row = next(rows, None)
+            if row is None:
+                write_json(place / TOTAL_FILE, {"rows": count})
+                break
+            lines.append(json.dumps(read_line(row), ensure_ascii=False) + "\n")
+            count += 1
+            if len(lines) == PART_ROWS:
+                _write(place, count, lines)
+                lines = []
+            now = time.monotonic()
+            if now - told > TELL_SECONDS:
+                told = now
+                _tell(name, count, wanted, (count - start) / (now - begun))
+    finally:  # Also when the hub breaks off, or it is told to stop.
+        _write(place, count, lines)
 
 
 def _write(place: Path, end: int, lines: list[str]) -> None:
@@ -116,6 +117,7 @@ def _first_line(error: Exception) -> str:
 
 def main() -> int:
     """Get what is ordered on the command line."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         get(json.loads(sys.argv[1]))
     except EXPECTED as error:
@@ -125,8 +127,13 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # The stream's own threads still read ahead, and crash the interpreter while it is being taken down.
-    os._exit(status)
+    status = 1
+    try:
+        status = main()
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The stream's own threads still read ahead, and crash the interpreter while it is being taken down.
+        os._exit(status)

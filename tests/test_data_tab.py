@@ -131,7 +131,7 @@ def test_the_manifest_is_told_in_both_languages(loop: Loop, file: Path) -> None:
     for texts in (EN, IT):
         told = data_views.facts(manifest, texts)
         assert manifest["sha256"] in told
-        assert str(manifest["desirable"]) in told
+        assert str(manifest["kto_weights"]["desirable_rows"]) in told
         table = data_views.sources(manifest, texts)
         assert "others.jsonl" in table
         assert "10 (10)" in table

@@ -214,6 +214,23 @@ def test_stopping_keeps_what_has_come(hub: LoopbackHub, sets: HubSets) -> None:
     assert sets.source(Asked(name=PAIRED, rows=5), "dpo").read == 5
 
 
+def test_a_connection_that_breaks_off_keeps_the_rows_that_came(hub: LoopbackHub, sets: HubSets) -> None:
+    lines = [
+        json.dumps({"prompt": f"p {i} " + "x" * 3000, "completion": f"c {i}", "label": 1}) for i in range(900)
+    ]
+    files = {f"train-{part}.jsonl": "\n".join(lines[part::2]).encode() for part in range(2)}
+    hub.repositories[f"datasets/{UNPAIRED}"] = {"README.md": b"", **files}
+    hub.fail("train-1.jsonl", *[Fault(status=403)] * 9)
+    with pytest.raises(DataError, match=r"broke off|cannot be had"):
+        sets.get(parse(UNPAIRED))
+    held = sets.held(parse(UNPAIRED))
+    assert held is not None
+    assert held.rows == 450
+    hub.faults.clear()
+    sets.get(parse(UNPAIRED))
+    assert sets.source(parse(UNPAIRED), "kto").read == 900
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("ending", ["jsonl", "json", "parquet"])
 def test_files_in_trls_shapes_are_read_where_they_are(

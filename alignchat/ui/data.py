@@ -96,14 +96,16 @@ class DataTab:
         guard, sets = self.notices.guard, self.page.sets
         free: Any = {"show_progress": "hidden", "concurrency_limit": None}
         seen = [self.notice, *self.shown()]
+        # Tens of thousands of rows take half a minute.
+        slow: Any = {**free, "show_progress": "minimal", "show_progress_on": self.summary}
         self.add.click(
             guard(self._add), [self.name, self.amount, self.weight], [self.notice, *self.going()], **free
         )
         self.cancel.click(self._cancel, None, self.going(), queue=False, show_progress="hidden")
-        self.method.input(guard(self.refresh), self.chosen_now(), seen, **free)
-        self.chosen.input(guard(self._choose), [self.chosen, self.method], [sets, *seen], **free)
+        self.method.input(guard(self.refresh), self.chosen_now(), seen, **slow)
+        self.chosen.input(guard(self._choose), [self.chosen, self.method], [sets, *seen], **slow)
         self.timer.tick(self._tick, None, [*self.going(), self.ended], **free)
-        self.ended.change(guard(self._end), [sets, self.method], [sets, *seen], **free)
+        self.ended.change(guard(self._end), [sets, self.method], [sets, *seen], **slow)
         paging = [self.method, sets, self.which, self.first]
         shown = [self.notice, self.rows, self.first, self.earlier, self.later]
         for button, step in ((self.which.input, None), (self.earlier.click, -PAGE), (self.later.click, PAGE)):

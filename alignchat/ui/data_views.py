@@ -59,8 +59,8 @@ def facts(manifest: Mapping[str, Any], texts: Texts) -> str:
     """Return sentences on weights, lengths, languages, people and conflicts, and the checksum."""
     said = []
     if weights := manifest["kto_weights"]:
-        counts = {key: manifest[key] for key in ("desirable", "undesirable")}
         up, down = weights["desirable"], weights["undesirable"]
+        counts = {key: weights[f"{key}_rows"] for key in ("desirable", "undesirable")}
         said.append(texts["data_weights"].format(up=up, down=down, **counts))
     if row := manifest["tokens"]["row"]:
         tokens = manifest["tokens"]

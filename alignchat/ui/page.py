@@ -62,7 +62,14 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         compare_tab.select(arena.stand, arena.all, arena.standings, **HIDDEN)
         label_tab.select(label.open, None, [label.panel, *label.shown()], **HIDDEN)
         seen = [data.notice, *data.shown()]
-        data_tab.select(data.notices.guard(data.refresh), data.chosen_now(), seen, **HIDDEN)
+        data_tab.select(
+            data.notices.guard(data.refresh),
+            data.chosen_now(),
+            seen,
+            show_progress="minimal",
+            show_progress_on=data.summary,
+            concurrency_limit=None,
+        )
         rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
         scores_tab.select(scores.refresh, scores.chosen(), scores.shown(), show_progress="hidden")
         seen = [models.notice, *models.shown()]
