@@ -7,20 +7,19 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from alignchat.balance import HIGHEST_PULL, LOWEST_PULL, kto_weights
+from alignchat.split import HOLD_OUT_FROM
+
 KTO_PAPER = "Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306"
 KTO_GUIDE = "https://huggingface.co/docs/trl/kto_trainer"
 IPO_PAPER = "Azar et al. 2023, https://arxiv.org/abs/2310.12036"
 LIMA_PAPER = "Zhou et al. 2023, https://arxiv.org/abs/2305.11206"
 
-# The KTO paper: weight times count of desirable against undesirable rows within 1:1 and 4:3.
-LOWEST_PULL, HIGHEST_PULL = 1.0, 4 / 3
 # TRL advises effective batches of 16 to 128 for KTO, whose reference point is estimated within a batch.
 BATCH = 16
 # The shortest round takes 10 steps of 4 rows: fewer pairs than this and it shows each more than twice.
 SHORTEST = 40
 PAIRS = SHORTEST // 2
-# From this many prompts on a round's rows are split, and a part is kept to measure it.
-PROMPTS = 20
 
 Check = Literal["kinds", "balance", "batch", "prompts", "pairs"]
 
@@ -123,7 +122,7 @@ def _balance(good: int, bad: int) -> Advice:
     else:
         scarce = "bad" if pull > 1 else "good"
         missing = math.ceil(good / HIGHEST_PULL) - bad if pull > 1 else bad - good
-        weight = pull / HIGHEST_PULL if pull > 1 else LOWEST_PULL / pull
+        weight = max(kto_weights(good, bad))
         sentence = (
             f"{stands}; 1:1 to 4:3 is the range. {missing} more {scarce} would do; until then each {scarce} "
             f"one weighs {weight:.1f} times."
@@ -159,10 +158,10 @@ def _pairs(pairs: int) -> Advice:
 
 
 def _prompts(prompts: int) -> Advice:
-    missing = max(0, PROMPTS - prompts)
+    missing = max(0, HOLD_OUT_FROM - prompts)
     sentence = (
-        f"{missing} more different prompts: variety teaches more than number, and from {PROMPTS} on some are "
-        "held out to measure the round."
+        f"{missing} more different prompts: variety teaches more than number, and from {HOLD_OUT_FROM} on "
+        "some are held out to measure the round."
         if missing
         else f"{prompts} different prompts: some are held out to measure the round."
     )

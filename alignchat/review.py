@@ -21,6 +21,8 @@ from feedback_store import (
     Wanted,
 )
 
+__all__ = ["SIDES", "THUMBS", "VERDICTS", "Filters", "Judgement", "Review", "to_json"]
+
 # What filters ask for, by name: each word of a judgement, and a choice of either side.
 VERDICTS: Mapping[str, frozenset[Said]] = {
     "up": frozenset(["up"]),

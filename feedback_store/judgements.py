@@ -42,6 +42,21 @@ class Judgement:
         return self.replies[0].prompt[-1].content if self.replies and self.replies[0].prompt else ""
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The reasons of a thumb."""
+        return self.record.tags if isinstance(self.record, Thumb) else ()
+
+    @property
+    def comment(self) -> str:
+        """The comment of a thumb."""
+        return self.record.comment if isinstance(self.record, Thumb) else ""
+
+    @property
+    def rewrite(self) -> str:
+        """The text of an edit."""
+        return self.record.text if isinstance(self.record, Edit) else ""
+
+    @property
     def said(self) -> Said:
         """What was said, in one word."""
         if isinstance(self.record, Thumb):

@@ -90,6 +90,7 @@ LAYERS = (
         "alignchat.places",
         "alignchat.voices",
         "alignchat.review",
+        "alignchat.coach",
     ),
     (
         "alignchat.manifest",
@@ -127,7 +128,6 @@ LAYERS = (
         "alignchat.win_rates",
         "alignchat.agreement",
         "alignchat.starters",
-        "alignchat.coach",
     ),
     ("feedback_store",),
 )

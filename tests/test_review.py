@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignchat import coach
-from alignchat.coach import HIGHEST_PULL, LOWEST_PULL, Signals
+from alignchat.balance import HIGHEST_PULL, LOWEST_PULL
+from alignchat.coach import Signals
 from alignchat.errors import DataError
 from alignchat.feedback import Feedback
 from alignchat.review import Filters, Review, to_json
@@ -230,15 +231,6 @@ def test_what_the_coach_asks_for_is_enough_and_not_more_than_needed(said: Signal
 def test_a_well_fed_round_lacks_nothing() -> None:
     said = Signals(up=40, down=34, pairs=25, judged_prompts=30, paired_prompts=22)
     assert all(outlook.ready and outlook.good for outlook in coach.outlooks(said))
-
-
-def test_the_coachs_weight_is_the_one_a_round_trains_with() -> None:
-    from alignchat.training.plan import kto_weights
-
-    for good, bad in [(30, 10), (10, 30), (7, 5), (4, 3)]:
-        (balance, *_) = coach.kto(Signals(up=good, down=bad)).advice
-        weight = max(kto_weights(good, bad))
-        assert (f"weighs {weight:.1f} times" in balance.sentence) == (weight > 1)
 
 
 # A folder that can only be read

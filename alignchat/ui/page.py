@@ -11,6 +11,7 @@ from alignchat.ui.arena import ArenaTab
 from alignchat.ui.chat import ChatTab
 from alignchat.ui.data import DataTab
 from alignchat.ui.errors import Updates
+from alignchat.ui.feedback import FeedbackTab
 from alignchat.ui.i18n import LANGUAGES, TEXTS, Language, Texts
 from alignchat.ui.label import LabelTab
 from alignchat.ui.models import ModelsTab
@@ -50,6 +51,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
                 arena = ArenaTab(page)
             with gr.Tab(texts["tab_label"], id="label", elem_id="tab-label") as label_tab:
                 label = LabelTab(page)
+            with gr.Tab(texts["tab_feedback"], id="feedback", elem_id="tab-feedback") as feedback_tab:
+                feedback = FeedbackTab(page)
             with gr.Tab(texts["tab_data"], id="data", elem_id="tab-data") as data_tab:
                 data = DataTab(page)
             with gr.Tab(texts["tab_rounds"], id="rounds", elem_id="tab-rounds") as rounds_tab:
@@ -61,6 +64,10 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
         compare_tab.select(arena.stand, arena.all, arena.standings, **HIDDEN)
         label_tab.select(label.open, None, [label.panel, *label.shown()], **HIDDEN)
+        feedback_tab.select(
+            feedback.notices.guard(feedback.refresh), feedback.inputs(), feedback.outputs(), **HIDDEN
+        )
+        _open_replies(feedback, chat, tabs)
         seen = [data.notice, *data.shown()]
         data_tab.select(
             data.notices.guard(data.refresh),
@@ -102,6 +109,16 @@ def _lay_head(language: Language, texts: Texts) -> None:
         f'<nav aria-label="{escape(texts["language"])}">{links}</nav></header>',
         sanitize_html=False,
         elem_id="head",
+    )
+
+
+def _open_replies(feedback: FeedbackTab, chat: ChatTab, tabs: gr.Tabs) -> None:
+    def open(asked: list[Any]) -> Updates:
+        return {tabs: gr.Tabs(selected="chat"), **chat.open(asked[0])}
+
+    handler = feedback.notices.guard(open)
+    feedback.open_reply.change(
+        handler, feedback.open_reply, [feedback.notice, tabs, *chat.opened()], **HIDDEN
     )
 
 

@@ -4,13 +4,13 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Literal
 
-from alignchat.ui.texts import chat, compare, data, label, models, page, rounds, scores, training
+from alignchat.ui.texts import chat, compare, data, feedback, label, models, page, rounds, scores, training
 
 Language = Literal["en", "it"]
 Texts = Mapping[str, str]
 
 LANGUAGES: tuple[Language, ...] = ("en", "it")
-_PARTS = (page, chat, compare, data, label, rounds, training, scores, models)
+_PARTS = (page, chat, compare, data, feedback, label, rounds, training, scores, models)
 _BOTH = ChainMap(*(part.TEXTS for part in _PARTS))
 TEXTS: Mapping[Language, Texts] = {
     language: {key: both[place] for key, both in _BOTH.items()} for place, language in enumerate(LANGUAGES)
