@@ -28,13 +28,15 @@ class Judgement:
     """A judgement with the replies it is about: one, or left and right.
 
     `replies_there` is False where a reply or its conversation was deleted; `counts` there too, and where
-    the judgement itself was taken back.
+    the judgement itself was taken back. `in_conversation` tells whether there is one to be opened, which
+    comparisons do not have.
     """
 
     record: Thumb | Choice | Edit
     replies: tuple[Completion, ...]
     counts: bool
     replies_there: bool
+    in_conversation: bool
 
     @property
     def prompt(self) -> str:
@@ -114,6 +116,9 @@ def judgement_of(view: View, id: str) -> Judgement:
         replies=tuple(cast(Completion, from_json(reply.kind, reply.row)) for reply in replies),
         counts=_counts(view, entry),
         replies_there=_are_there(view, replies),
+        in_conversation=any(
+            view.tables["conversation"].holds(reply.row["conversation_id"]) for reply in replies
+        ),
     )
 
 

@@ -20,7 +20,10 @@ def reply(id: str, round: int = 0) -> Completion:
 
 def said(record: Thumb | Choice | Edit, *, counts: bool = True, replies_there: bool = True) -> Judgement:
     replies = (reply("a"), reply("b", 3)) if isinstance(record, Choice) else (reply("a"),)
-    return Judgement(record=record, replies=replies, counts=counts, replies_there=replies_there)
+    talked = not isinstance(record, Choice)
+    return Judgement(
+        record=record, replies=replies, counts=counts, replies_there=replies_there, in_conversation=talked
+    )
 
 
 THUMB = said(Thumb(id=EVIL, completion_id="a", up=False, tags=(EVIL,), comment=EVIL))

@@ -205,7 +205,9 @@ class FeedbackTab:
         texts, word = self.texts, judgement.said
         thumb, edit = word in THUMBS, word == "edit"
         words = THUMBS if thumb else () if edit else SIDES
-        tags = dict.fromkeys([*judgement.tags, *self.review.tags()])
+        settings = self.page.loop.settings.chat
+        offered = settings.reasons_up + settings.reasons_down
+        tags = dict.fromkeys([*judgement.tags, *offered, *self.review.tags()])
         return {
             self.panel: gr.Column(visible=True),
             self.whole: feedback_views.whole(judgement, texts),

@@ -90,13 +90,13 @@ def _why(judgement: Judgement, texts: Texts) -> str:
 
 def _acts(judgement: Judgement, texts: Texts) -> str:
     undo = "retract" if judgement.counts else "restore"
-    acts = (["change", undo] if judgement.replies_there else []) + ["open"]
+    acts = ["change", undo] if judgement.replies_there else []
+    acts += ["open"] if judgement.in_conversation and judgement.replies_there else []
     about = _text(_excerpt(judgement.prompt)[:60])
     return "".join(
         f'<button type="button" data-act="{act}" data-id="{_text(judgement.record.id)}" '
         f'aria-label="{_text(texts[f"act_{act}"])}: {about}">{_text(texts[f"act_{act}"])}</button>'
         for act in acts
-        if act != "open" or judgement.replies_there
     )
 
 
