@@ -184,7 +184,7 @@ def test_dpo_without_pairs_says_one_sentence_on_the_page(chromium: Any, shared_a
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_tab_scrolls_sideways_on_a_telephone(chromium: Any, shared_app: App, dark: bool) -> None:
     with page_of(chromium, shared_app, locale="it-IT", width=390, height=844, dark=dark) as page:
-        for tab in ("chat", "compare", "label", "rounds", "scores", "models"):
+        for tab in ("chat", "compare", "label", "feedback", "rounds", "scores", "models"):
             go(page, tab)
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
