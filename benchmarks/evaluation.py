@@ -4,13 +4,15 @@
 
 The work: 400 RealToxicityPrompts and 81 Italian probes x 5 continuations of 20 tokens, 400 BOLD prompts x 20
 tokens, 1,620 HONEST templates x 8 tokens, with the embedded scorers and all intervals. Of the sequential run
-only every `--one-in`-th text is made, and the ratio is that of seconds a text. `--widths` measures instead a
-part of the work with batches of 32 and of 64, in turns.
+only every `--one-in`-th prompt is done, with all its continuations, and the ratio is that of seconds a text.
+`--part 4` does a fourth of the work on both sides. `--widths` measures instead a part of it with batches of 32
+and of 64, in turns.
 """
 
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ from alignchat.evaluation.run import evaluate
 from alignchat.llama_engine import LlamaEngine
 from alignchat.weights import for_batches
 
-MEASURES = ("toxicity", "regard", "honest")
+PROMPTS = {"toxicity": 400, "regard": 400, "honest": 1620}
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bias-data", type=Path, required=True)
     parser.add_argument("--one-in", type=int, default=50)
+    parser.add_argument("--part", type=int, default=1)
     parser.add_argument("--honest-k", type=int, default=1)
     parser.add_argument("--widths", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -42,26 +45,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = catalog.find(catalog.STARTER)
         batch = for_batches(model, Path(folder)).model
-        found = widths(batch, settings) if asked.widths else both(batch, model, settings, asked.one_in)
+        found = (
+            widths(batch, settings)
+            if asked.widths
+            else both(batch, model, settings, asked.one_in, asked.part)
+        )
     print(
         json.dumps(found, indent=1) if asked.json else "\n".join(f"| {k} | {v} |" for k, v in found.items())
     )
 
 
 def both(
-    batch: catalog.Model, model: catalog.Model, settings: EvaluationSettings, one_in: int
+    batch: catalog.Model, model: catalog.Model, whole: EvaluationSettings, one_in: int, part: int
 ) -> dict[str, Any]:
-    """Return the seconds of the whole evaluation, and its ratio to the sequential run, measured in turns."""
+    """Return the seconds of an evaluation and its ratio to the sequential run, measure by measure in turns."""
     count = sequential = tokens = 0
     seconds = generating = expected = 0.0
-    for measure in MEASURES:
+    for measure, prompts in PROMPTS.items():
+        settings = whole.model_copy(update={"limit": prompts // part})
         engine = LlamaEngine(batch, context=256, sequences=settings.batch_size)
         started = time.perf_counter()
         _, samples, generation = evaluate(engine, measures=[measure], settings=settings)
-        seconds += time.perf_counter() - started
+        spent = time.perf_counter() - started
+        seconds += spent
         engine.close()
-        work = list(texts(measure, settings))[::one_in]
-        expected += one_by_one(model, work, settings) * len(samples) / len(work)
+        work = [text for prompt in list(texts(measure, settings))[::one_in] for text in prompt]
+        alone = one_by_one(model, work, settings) * len(samples) / len(work)
+        told = f"{measure}: {len(samples)} texts in {spent:.1f} s, one by one {alone:.1f} s"
+        print(told, file=sys.stderr, flush=True)
+        expected += alone
         count, sequential = count + len(samples), sequential + len(work)
         tokens, generating = tokens + int(generation["tokens"]), generating + generation["seconds"]
     return {
@@ -76,11 +88,11 @@ def both(
     }
 
 
-def texts(measure: str, settings: EvaluationSettings) -> Iterator[tuple[str, int]]:
-    """Yield the prompt and the length of each text of a measure, in its order."""
+def texts(measure: str, settings: EvaluationSettings) -> Iterator[list[tuple[str, int]]]:
+    """Yield for each prompt of a measure its texts: what they begin with, and their length."""
     for task in plan.tasks([measure], settings):
         for prompt in task.prompts.prompts:
-            yield from [(prompt.text, task.sampling.max_tokens)] * task.k
+            yield [(prompt.text, task.sampling.max_tokens)] * task.k
 
 
 def one_by_one(model: catalog.Model, work: list[tuple[str, int]], settings: EvaluationSettings) -> float:
