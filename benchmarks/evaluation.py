@@ -5,8 +5,8 @@
 The work: 400 RealToxicityPrompts and 81 Italian probes x 5 continuations of 20 tokens, 400 BOLD prompts x 20
 tokens, 1,620 HONEST templates x 8 tokens, with the embedded scorers and all intervals. Of the sequential run
 only every `--one-in`-th prompt is done, with all its continuations, and the ratio is that of seconds a text.
-`--part 4` does a fourth of the work on both sides. `--widths` measures instead a part of it with batches of 32
-and of 64, in turns.
+`--part 4` does a fourth of the work on both sides. `--widths` measures instead a part of it with batches of
+32 and of 64, in turns.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> None:
 def both(
     batch: catalog.Model, model: catalog.Model, whole: EvaluationSettings, one_in: int, part: int
 ) -> dict[str, Any]:
-    """Return the seconds of an evaluation and its ratio to the sequential run, measure by measure in turns."""
+    """Return the seconds of an evaluation and its ratio to the sequential run, one measure after another."""
     count = sequential = tokens = 0
     seconds = generating = expected = 0.0
     for measure, prompts in PROMPTS.items():
