@@ -32,7 +32,7 @@ def export(
         if out.exists():
             raise RoundError(f"{out} is there already; give another --out, nothing was written.")
         if format == "gguf":
-            _merge(adapter.path, model.path, out, quantisation)
+            merge(adapter.path, model.path, out, quantisation)
         elif format == "gguf-lora":
             write_bytes(out, adapter.path.read_bytes())
         else:
@@ -43,7 +43,7 @@ def export(
     return {"path": str(out), "sha256": sha256(out)}
 
 
-def _merge(adapter: Path, base: Path, out: Path, quantisation: Quantisation) -> None:
+def merge(adapter: Path, base: Path, out: Path, quantisation: Quantisation) -> None:
     """Merge in fp32 and write as asked for; what is narrower than 8 bits llama.cpp makes of F16."""
     for merged in _MERGED:
         if quantisation == merged:

@@ -151,7 +151,7 @@ class Loop(Workshop):
         The comparison's id is the replies' `conversation_id`.
         """
         voices = [self._voice(left_model, left), self._voice(right_model, right)]
-        return self._chat.compare(voices, text, annotator, sampling, blind=blind)
+        return self._telling(self._chat.compare(voices, text, annotator, sampling, blind=blind))
 
     # Feedback
 

@@ -344,11 +344,11 @@ def _fail(folder: Path, sentence: str) -> int:
     try:
         write_bytes(folder / ERROR_FILE, content)
     except DiskError:
-        # On a full disk nothing new can be written whole; the progress file's own blocks are there already.
-        with (folder / PROGRESS_FILE).open("r+b") as place:
+        # On a full disk nothing new can be written whole; the progress file's block is there already.
+        with suppress(OSError), (folder / PROGRESS_FILE).open("r+b") as place:
             place.write(content)
             place.truncate()
-        (folder / PROGRESS_FILE).replace(folder / ERROR_FILE)
+            (folder / PROGRESS_FILE).replace(folder / ERROR_FILE)
     return 1
 
 

@@ -5,7 +5,7 @@ What is here needs no engine: work is done in a process of its own. Knows no con
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -278,12 +278,15 @@ class Workshop:
         cards = [self.scorecard(number) for number in self.rounds.numbers()]
         return [card for card in cards if card is not None]
 
-    def _telling(self, pieces: Generator[T, None, None]) -> Generator[T, None, None]:
+    def _telling(self, pieces: Iterator[T]) -> Generator[T, None, None]:
         """Hand on what is being written, and let a worker that waits for the chat know of it."""
-        with closing(pieces):
+        try:
             for piece in pieces:
                 jobs.chatting(self._rounds_folder)
                 yield piece
+        finally:
+            if isinstance(pieces, Generator):
+                pieces.close()
 
     @contextmanager
     def _starting(self) -> Iterator[None]:

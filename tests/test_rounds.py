@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from alignchat import config, jobs
-from alignchat.errors import AdapterError, RoundError
-from alignchat.files import sha256
+from alignchat import config, jobs, worker
+from alignchat.errors import AdapterError, DiskError, RoundError
+from alignchat.files import read_json, sha256
 from alignchat.loop import Loop
 from alignchat.reports import RoundReport
+from alignchat.rounds import ERROR_FILE, PROGRESS_FILE
 from tests.tiny_models import write_llama
 
 STEPS = 60
@@ -89,6 +92,37 @@ def test_a_round_stopped_in_the_middle_says_so_and_resumes_to_its_end(
     assert ended.train["steps"] == STEPS
     assert not (loop.rounds.folder(number) / "checkpoints").exists()
     assert [entry["step"] for entry in loop.steps(number)] == list(range(1, STEPS + 1))
+
+
+def test_a_round_goes_on_when_the_app_is_killed_and_resumes_when_both_are(
+    tmp_path: Path, model: Path
+) -> None:
+    folder = tmp_path / "data"
+    open_loop(folder, model).close()
+    code = (
+        "import sys, time; from alignchat import config; from alignchat.loop import Loop\n"
+        "settings = config.load(sys.argv[1], model=sys.argv[2], evaluation={'limit': 2})\n"
+        f"loop = Loop.open(settings); loop.start_round('kto', steps={STEPS})\n"
+        "print(loop._worker.pid, flush=True); time.sleep(600)"
+    )
+    app = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder), str(model)], stdout=subprocess.PIPE, cwd=jobs.PACKAGES
+    )
+    assert app.stdout
+    pid = int(app.stdout.readline())
+    app.kill()
+    app.wait()
+    with open_loop(folder, model) as loop:
+        assert loop.round(1).status == "running"
+
+        def kill_worker(_: Loop, __: int) -> None:
+            os.kill(pid, signal.SIGKILL)
+
+        assert wait_and_act(loop, 1, kill_worker).status == "interrupted"
+        assert loop.rounds.active() == 0
+        assert list(loop.reply(None, "hello"))
+        loop.resume_round(1)
+        assert loop.wait(1).status == "done"
 
 
 def test_the_next_round_can_go_on_from_the_last(loop: Loop) -> None:
@@ -206,3 +240,19 @@ def chat_for(loop: Loop, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         list(loop.reply(None, "hello"))
+
+
+def test_a_worker_that_fails_on_a_full_disk_still_leaves_its_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / PROGRESS_FILE).write_text('{"phase": "training", "done": 1, "total": 60}' + " " * 4000)
+    full = DiskError("no space")
+
+    def refuse(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr(worker, "write_bytes", refuse)
+    assert worker._fail(tmp_path, "The disk is full; free some space and resume.") == 1
+    assert read_json(tmp_path / ERROR_FILE) == {"error": "The disk is full; free some space and resume."}
+    (tmp_path / ERROR_FILE).unlink()
+    assert worker._fail(tmp_path, "x") == 1

@@ -5,7 +5,7 @@ replies and their margin), by TRL's own metrics. Rewards are against the base mo
 rounds can be compared along a line of parents.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 
+from alignchat.errors import Cancelled
 from alignchat.evaluation.stats import Interval, paired_difference
 from alignchat.training.rows import Columns
 
@@ -47,8 +48,12 @@ def measure(
     *,
     parent_adapter: Path | None,
     beta: float,
+    should_stop: Callable[[], bool],
 ) -> Report:
-    """Measure with a trainer whose training is over; its network's adapter named "default" is the round's."""
+    """Measure with a trainer whose training is over; its network's adapter named "default" is the round's.
+
+    Raise Cancelled when told to stop.
+    """
     if not any(held_out.values()):
         return Report(table=(), gain=None)
     network = trainer.model
@@ -60,7 +65,9 @@ def measure(
         for source, rows in held_out.items():
             found = trainer.evaluate(Dataset.from_list(list(rows)))
             table.append(Measured(source=source, model=model, n=len(rows), metrics=_kept(found)))
-        rewards[model] = [beta * value for rows in held_out.values() for value in _row_values(trainer, rows)]
+        rewards[model] = [
+            beta * value for rows in held_out.values() for value in _row_values(trainer, rows, should_stop)
+        ]
     network.set_adapter("default")
     before = rewards.get("parent", rewards["base"])
     return Report(table=tuple(table), gain=paired_difference(before, rewards["round"]))
@@ -83,9 +90,11 @@ def _kept(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in named.items() if key.startswith(KEPT)}
 
 
-def _row_values(trainer: Any, rows: Sequence[Columns]) -> Iterator[float]:
+def _row_values(trainer: Any, rows: Sequence[Columns], should_stop: Callable[[], bool]) -> Iterator[float]:
     """Yield each row's log-probability, signed by its label; of a pair the chosen's less the rejected's."""
     for row in rows:
+        if should_stop():
+            raise Cancelled("Stopped as asked while the held-out rows were measured; resume goes on there.")
         if "completion_ids" in row:
             sign = 1 if row["label"] else -1
             yield sign * _log_probability(trainer, row["prompt_ids"], row["completion_ids"])

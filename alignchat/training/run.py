@@ -9,7 +9,7 @@ from typing import Any
 from torch import distributed
 from transformers import TrainerCallback
 
-from alignchat.errors import SettingsError
+from alignchat.errors import Cancelled, SettingsError
 from alignchat.files import require_space
 from alignchat.training import checkpoints
 from alignchat.training.prepare import Prepared
@@ -52,6 +52,10 @@ class Run(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
             trained = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
             # The weights and AdamW's two moments of each; the rest is small.
             require_space(self.folder, 3 * trained + _MARGIN)
+
+    def on_prediction_step(self, *_: Any, **__: Any) -> None:
+        if self.should_stop():
+            raise Cancelled("Stopped as asked while the held-out rows were measured; resume goes on there.")
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any], **_: Any) -> None:
         if "loss" not in logs:

@@ -116,7 +116,13 @@ def train(
     if run.stopped:
         raise Cancelled(f"Stopped as asked after step {run.step} of {prepared.steps}; resume goes on there.")
     seconds = run.elapsed()
-    report = measure(trainer, prepared.held_out, parent_adapter=parent_adapter, beta=trainer.beta)
+    report = measure(
+        trainer,
+        prepared.held_out,
+        parent_adapter=parent_adapter,
+        beta=trainer.beta,
+        should_stop=should_stop,
+    )
     if trainer.is_world_process_zero():
         _publish(trainer.model, folder / ADAPTER, model.path.name)
     precision = resolve_precision(settings.precision)
