@@ -277,3 +277,12 @@ def test_a_training_shows_every_kind_of_curve_its_method_tells() -> None:
         assert name not in said
     dpo = [{"step": 1, "loss": 0.5, "rewards/accuracies": 0.5, "logits/chosen": 1.0}]
     assert "Accuratezza" in words(training_chart(dpo, "it").svg())
+
+
+def test_what_the_guard_found_is_marked_on_its_curve_only() -> None:
+    steps = [{"step": i, "loss": 0.5, "logits/chosen": 1.0 * i} for i in range(1, 9)]
+    plain = training_chart(steps, "en").svg()
+    marked = training_chart(steps, "en", [("logits/chosen", 6)]).svg()
+    assert "guard" not in words(plain)
+    assert words(marked).count("guard") == 1
+    assert words(training_chart(steps, "en", [("replies", 6)]).svg()) == words(plain)

@@ -93,3 +93,11 @@ def test_every_setting_of_the_training_is_explained_in_both_languages() -> None:
     for key in TrainingSettings.model_fields:
         assert EN[f"setting_{key}"]
         assert IT[f"setting_{key}"] != EN[f"setting_{key}"]
+
+
+def test_the_latest_steps_are_lines_of_figures_the_newest_first() -> None:
+    steps = [{"step": float(i), "steps": 9.0, "loss": 1 / i, "grad_norm": 2.0} for i in range(1, 9)]
+    said = round_views.log(steps, EN)
+    assert said.count("<br>") == round_views.LINES - 1
+    assert said.index("step 8 of 9 · Loss 0.125") < said.index("step 7 of 9")
+    assert "step 2 of 9" not in said

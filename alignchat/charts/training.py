@@ -18,17 +18,21 @@ PANELS = {
 }
 
 
-def training_chart(steps: Sequence[Mapping[str, float]], language: Language) -> Drawing:
+def training_chart(
+    steps: Sequence[Mapping[str, float]], language: Language, found: Sequence[tuple[str, int]] = ()
+) -> Drawing:
     """Draw a step's metrics (TRL's names, such as "rewards/chosen") against "step", a panel a kind.
 
-    What a step does not carry, or what is not a finite number, is left out.
+    What a step does not carry, or what is not a finite number, is left out. `found` are metrics with the step
+    at which something was found in them; a line marks it.
     """
     texts = TEXTS[language]
     panels, last = [], []
     for kind, names in PANELS.items():
         curves = {name: curve for name in names if (curve := _curve(steps, name))[0]}
         if curves:
-            panels.append(Panel(draw=_curves_panel(texts[kind], curves, texts)))
+            marks = [step for name, step in found if name in names]
+            panels.append(Panel(draw=_curves_panel(texts[kind], curves, marks, texts)))
             last += [f"{texts.get(name, name)} {ys[-1]:.3f}" for name, (_, ys) in curves.items()]
     if not panels:
         return Drawing(title=texts["training"], description=texts["no steps"])
@@ -41,7 +45,10 @@ def _curve(steps: Sequence[Mapping[str, float]], name: str) -> tuple[list[float]
 
 
 def _curves_panel(
-    title: str, curves: Mapping[str, tuple[list[float], list[float]]], texts: Mapping[str, str]
+    title: str,
+    curves: Mapping[str, tuple[list[float], list[float]]],
+    marks: Sequence[int],
+    texts: Mapping[str, str],
 ) -> Callable[[Any], None]:
     def draw(axes: Any) -> None:
         from matplotlib.ticker import MaxNLocator
@@ -50,6 +57,12 @@ def _curves_panel(
             style = {"color": COLOURS[index], "linestyle": DASHES[index], "linewidth": 1.8}
             marker = "o" if len(xs) == 1 else None
             axes.plot(xs, ys, label=texts[name], marker=marker, markersize=4, **style)
+        for step in marks:
+            axes.axvline(step, color=INK, alpha=0.6, linewidth=1.2, linestyle=DASHES[2])
+            axes.annotate(
+                texts["guard"], (step, 1), (3, -2), xycoords=("data", "axes fraction"),
+                textcoords="offset points", va="top", fontsize=9, color=INK,
+            )  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
         axes.annotate(
             texts["step"], (1, 0), (0, -25), xycoords="axes fraction", textcoords="offset points",

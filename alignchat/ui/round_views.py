@@ -3,7 +3,7 @@
 Every value is escaped, and each piece is one line, as in `views`. Knows no component.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,6 +17,8 @@ METRICS = (
     "logits/chosen", "logits/rejected", "logps/chosen", "logps/rejected", "loss", "rewards/chosen",
     "rewards/rejected", "rewards/margins", "rewards/accuracies",
 )  # fmt: skip
+LOGGED = ("loss", "rewards/margins", "rewards/accuracies", "kl", "grad_norm", "learning_rate")
+LINES = 6
 
 
 def estimate(found: Estimate, texts: Texts) -> str:
@@ -74,6 +76,19 @@ def replies(said: Sequence[Mapping[str, str]], number: int, texts: Texts) -> str
     columns = [texts["column_prompt"], texts["Base"], round_name(number, texts, capital=True)]
     rows = [[_text(one["prompt"]), _text(one["base"]), _text(one["round"])] for one in said]
     return views.table(columns, rows, texts["sample_replies"])
+
+
+def log(steps: Sequence[Mapping[str, float]], texts: Texts) -> str:
+    """Return the latest steps as lines of figures, the newest first."""
+    lines = [" · ".join(_figures(step, texts)) for step in reversed(steps[-LINES:])]
+    return f'<div class="hint log" role="log" aria-label="{_text(texts["log"])}">{"<br>".join(lines)}</div>'
+
+
+def _figures(step: Mapping[str, float], texts: Texts) -> Iterator[str]:
+    yield texts["step_of"].format(done=int(step["step"]), total=int(step["steps"]))
+    for name in LOGGED:
+        if name in step:
+            yield f"{_text(texts[f'metric_{name}'])} {step[name]:.3g}"
 
 
 def _fact(fact: Fact, texts: Texts) -> str:

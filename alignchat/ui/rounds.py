@@ -227,7 +227,10 @@ class RoundsTab:
 
     def _draw(self, number: int) -> str:
         steps = self.page.loop.steps(number)
-        return _chart(json.dumps(steps), self.page.language) if steps else ""
+        found = [[finding.curve, finding.step] for finding in self.page.loop.round(number).guard]
+        if not steps:
+            return ""
+        return _chart(json.dumps([steps, found]), self.page.language) + round_views.log(steps, self.texts)
 
     def rounds(self, number: int) -> gr.Dropdown:
         """Return the choice of rounds with one of them chosen."""
@@ -240,5 +243,6 @@ class RoundsTab:
 
 
 @lru_cache(maxsize=16)
-def _chart(steps: str, language: Language) -> str:
-    return views.drawing(charts.training_chart(json.loads(steps), language).svg())
+def _chart(drawn: str, language: Language) -> str:
+    steps, found = json.loads(drawn)
+    return views.drawing(charts.training_chart(steps, language, found).svg())

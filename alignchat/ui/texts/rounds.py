@@ -127,6 +127,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "metric_rewards/rejected": ("Reward, rejected", "Ricompensa, rifiutate"),
     "metric_rewards/margins": ("Margin", "Margine"),
     "metric_rewards/accuracies": ("Accuracy", "Accuratezza"),
+    "metric_kl": ("KL", "KL"),
+    "metric_grad_norm": ("Gradient norm", "Norma del gradiente"),
+    "metric_learning_rate": ("Learning rate", "Learning rate"),
+    "log": ("The latest steps", "Gli ultimi passi"),
     "sample_replies": ("Sample replies", "Risposte di prova"),
     "preview": (
         (
