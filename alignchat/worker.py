@@ -248,6 +248,7 @@ class Worker:
         write_json(self.folder / GUARD_FILE, [asdict(found) for found in self._findings])
         if finding.stopped:
             self._stopped_by = finding
+            jobs.cancel(self.folder)  # for the other processes of this training, if there are any
 
     def _reply(self) -> None:
         """Let base and round reply to a few of the round's prompts, to see whether it repeats itself."""
@@ -294,7 +295,7 @@ class Worker:
         )
 
     def _should_stop(self) -> bool:
-        return jobs.is_cancelled(self.folder) or self._stopped_by is not None
+        return jobs.is_cancelled(self.folder)
 
 
 def main() -> int:
