@@ -4,6 +4,7 @@ Each advice is one sentence with its source.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -84,6 +85,16 @@ class Outlook:
 def outlooks(signals: Signals) -> tuple[Outlook, Outlook]:
     """Say what is missing for a good round of KTO, and of DPO."""
     return kto(signals), dpo(signals)
+
+
+def of_rows(method: str, manifest: Mapping[str, Any]) -> Outlook | None:
+    """Say what is missing in the rows of a round, by their manifest; None for a method without advice."""
+    prompts = manifest["prompts"]
+    if method == "kto":
+        good, bad = manifest["desirable"], manifest["undesirable"]
+        return kto(Signals(up=good, down=bad, judged_prompts=prompts))
+    rows = manifest["train"] + manifest["test"]
+    return dpo(Signals(pairs=rows, paired_prompts=prompts)) if method == "dpo" else None
 
 
 def kto(signals: Signals) -> Outlook:

@@ -40,6 +40,14 @@ def coach(outlooks: Sequence[Outlook], language: Language, texts: Texts) -> str:
     return f'<section class="coach" aria-label="{_text(texts["coach"])}">{cards}</section>'
 
 
+def missing(outlook: Outlook | None, language: Language) -> str:
+    """Return in Markdown what would make a round that can start a better one."""
+    if outlook is None or not outlook.ready:
+        return ""
+    unmet = [advice.sentence for advice in outlook.advice if not advice.met]
+    return "".join(f"\n- {translated(sentence, language)}" for sentence in unmet)
+
+
 def said(word: str, texts: Texts) -> str:
     """Return what a verdict is called."""
     return texts[f"said_{word}"]

@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from alignchat import charts, presets
+from alignchat import charts, coach, presets
 from alignchat.config import Method, TrainingSettings
 from alignchat.errors import EXPECTED
 from alignchat.presets import PRESETS, Preset
 from alignchat.reports import RoundReport
-from alignchat.ui import round_views, views
+from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import Language, round_name
@@ -126,7 +126,8 @@ class RoundsTab:
         far = self.texts["preset_about"].format(rate=held.learning_rate, beta=held.beta)
         return {
             self.about: f"{self.texts[f'method_{method}_about']} {far}",
-            self.preview: views.preview(method, manifest, self.texts),
+            self.preview: views.preview(method, manifest, self.texts)
+            + feedback_views.missing(coach.of_rows(method, manifest), self.page.language),
         }
 
     def _training(self, steps: int, preset: Preset, values: tuple[Any, ...]) -> dict[str, Any]:
