@@ -331,15 +331,16 @@
       return null;
     }
   };
-  let drafting = false;
+  let drafted = null;
   const draft = () => {
     if (!box()) return;
-    if (!drafting) {
+    if (drafted === null) {
       const kept = stored((storage) => storage.getItem(DRAFT));
       if (kept && !box().value) write(box(), kept);
-      drafting = true;
     }
-    stored((storage) => (box().value ? storage.setItem(DRAFT, box().value) : storage.removeItem(DRAFT)));
+    if (box().value === drafted) return;
+    drafted = box().value;
+    stored((storage) => (drafted ? storage.setItem(DRAFT, drafted) : storage.removeItem(DRAFT)));
   };
   setInterval(draft, 400);
   addEventListener("pagehide", draft);
