@@ -14,7 +14,10 @@ def data_chart(manifest: Mapping[str, Any], language: Language) -> Drawing:
     texts = TEXTS[language]
     if not manifest["train"] + manifest["test"]:
         return Drawing(title=texts["data"], description=texts["no rows"])
-    sources = {name: facts["train"] + facts["test"] for name, facts in manifest["sources"].items()}
+    sources = {
+        texts.get(f"source {name}", name): facts["train"] + facts["test"]
+        for name, facts in manifest["sources"].items()
+    }
     labels = {texts[key]: manifest[key] for key in ("desirable", "undesirable")}
     bars = [(texts["rows by source"], sources)]
     if manifest["method"] == "kto":

@@ -88,8 +88,8 @@ class DataTab:
                 filterable=False,
                 elem_id="data-which",
             )
-            self.earlier = gr.Button(texts["data_earlier"], min_width=110, elem_id="data-earlier")
-            self.later = gr.Button(texts["data_later"], min_width=110, elem_id="data-later")
+            self.earlier = gr.Button(texts["data_earlier"], scale=0, min_width=130, elem_id="data-earlier")
+            self.later = gr.Button(texts["data_later"], scale=0, min_width=130, elem_id="data-later")
         self.rows = gr.Markdown(elem_id="data-rows", sanitize_html=False)
 
     def _wire(self) -> None:
