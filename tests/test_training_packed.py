@@ -9,18 +9,22 @@ import torch
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, MistralConfig
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
+from trl.trainer.utils import add_fused_lm_head
 
 from alignchat import catalog, presets
 from alignchat.catalog import Model
 from alignchat.config import Method
 from alignchat.training import attention
+from alignchat.training.fused import fuse
 from alignchat.training.load import load_model, load_tokenizer
 from alignchat.training.packing import pack
 from alignchat.training.prepare import prepare
 from alignchat.training.reference import References, sequence_key
 from alignchat.training.rows import RowTokenizer
+from alignchat.training.scoring import score_packed
 from tests.test_training import SETTINGS, pairs, run, thumbs
 from tests.tiny_models import write_llama
 
@@ -200,3 +204,46 @@ def test_packed_attention_and_its_gradient_are_torchs_on_each_sequence(window: i
     )
     assert torch.allclose(ours(*tensors), theirs.transpose(1, 2))
     assert torch.autograd.gradcheck(ours, tensors)
+
+
+KINDS = {
+    "llama": LlamaConfig(num_key_value_heads=2),
+    "mistral": MistralConfig(num_key_value_heads=2, sliding_window=4),
+    "gemma3": Gemma3TextConfig(num_key_value_heads=1, head_dim=16, sliding_window=4),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_packed_scores_and_gradients_are_trls_for_each_architecture(kind: str) -> None:
+    torch.manual_seed(0)
+    settings = {
+        "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "tie_word_embeddings": True,
+    }  # fmt: skip
+    config = type(KINDS[kind]).from_dict({**KINDS[kind].to_diff_dict(), **settings, "layer_types": None})
+    network = get_peft_model(
+        AutoModelForCausalLM.from_config(config),
+        LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False),
+    )
+    ids = torch.randint(1, 50, (4, 12))
+    ids[2:, :5] = ids[:2, :5]
+    lengths = torch.tensor([12, 9, 11, 7])
+    attention_mask = (torch.arange(12) < lengths[:, None]).long()
+    labels = ids.masked_fill((attention_mask == 0) | (torch.arange(12) < 5), -100)
+
+    def scores() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        found = network(input_ids=ids, attention_mask=attention_mask, labels=labels, fused_lm_head=True)
+        trained = [weight for weight in network.parameters() if weight.requires_grad]
+        slopes = torch.autograd.grad(
+            (found.log_probs.sum(1) * torch.tensor([1.0, -2, 0.5, 3])).sum(), trained
+        )
+        shown = (found.log_probs, found.entropy, found.mean_logits, found.is_top1.float())
+        return torch.stack(shown).detach(), list(slopes)
+
+    add_fused_lm_head(network.get_base_model(), outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
+    theirs, their_slopes = scores()
+    fuse(network, torch.float32)
+    score_packed(network, torch.float32)
+    ours, our_slopes = scores()
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(our_slopes, their_slopes, strict=True))
