@@ -15,7 +15,6 @@ from alignchat.config import TrainingSettings
 from alignchat.conversion import Quantisation, adapter_to_gguf, merge_to_gguf
 from alignchat.dataset import PairedRow
 from alignchat.engine import Adapter, Sampling
-from alignchat.exporting import merge
 from alignchat.llama_engine import LlamaEngine
 from alignchat.training.trainer import TrainSummary, train
 from feedback_store import Message
@@ -244,25 +243,6 @@ def test_a_merged_model_says_what_the_chat_says(
     clear = best - second > 0.5
     assert clear.mean() > 0.5
     assert (chat.argmax(axis=-1) == alone.argmax(axis=-1))[clear].all()
-
-
-@pytest.mark.parametrize(("quantisation", "limit"), [("Q6_K", 0.05), ("Q4_K_M", 0.2)])
-def test_a_narrower_export_stays_near_to_the_chat(
-    trained: Trained,
-    texts: list[tuple[list[int], list[int]]],
-    with_adapter: list[Any],
-    tmp_path: Path,
-    quantisation: Any,
-    limit: float,
-) -> None:
-    path = tmp_path / "merged.gguf"
-    merge(trained.adapter.path, trained.model.path, path, quantisation)
-    scorer = LlamaScorer(path)
-    merged = [scorer(prompt + reply) for prompt, reply in texts[:CLOSELY]]
-    scorer.close()
-    apart = np.mean([divergence(p, q) for p, q in zip(with_adapter, merged, strict=True)])
-    print(f"KL(adapter || merged {quantisation}) {apart:.4f} nats a token")
-    assert apart < limit
 
 
 def test_prompt_ids_are_the_same_in_llama_cpp_and_in_training(engine: LlamaEngine, tokens: Any) -> None:
