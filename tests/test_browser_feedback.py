@@ -1,5 +1,6 @@
 """The tab Feedback in a real browser: found, changed, taken back, opened again, by mouse and by keyboard."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def row(page: Any, number: int) -> Any:
 
 def choose(page: Any, name: str, label: str) -> None:
     page.click(f"#filter-{name} input")
-    page.locator(f"#filter-{name} [role=option]", has_text=label).click()
+    page.locator(f"#filter-{name} [role=option]", has_text=re.compile(rf"{label}\s*$")).click()
 
 
 def picture(page: Any, name: str) -> None:
