@@ -8,7 +8,9 @@
     if (!button) return;
     const rows = Array.from(table().querySelectorAll("tbody tr"));
     last = { id: button.dataset.id, row: rows.indexOf(button.closest("tr")) };
-    const box = document.querySelector("#feedback-act textarea, #feedback-act input");
+    const box = document.querySelector(
+      button.dataset.act === "open" ? "#feedback-open :is(textarea, input)" : "#feedback-act :is(textarea, input)",
+    );
     const asked = `${button.dataset.act} ${button.dataset.id} ${Date.now()}`;
     Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), "value").set.call(box, asked);
     box.dispatchEvent(new Event("input", { bubbles: true }));

@@ -10,7 +10,7 @@ from alignchat.ui import feedback_views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.feedback_files import FeedbackFiles
 from alignchat.ui.i18n import round_name
-from alignchat.ui.shared import Page, said, stamp
+from alignchat.ui.shared import Page, said
 
 PAGE = 25
 ANY = -1  # stands for "any round"
@@ -22,17 +22,14 @@ class FeedbackTab:
     """The components of the tab and their handlers.
 
     `offset` is where the page begins; `editing` the judgement being changed, by its id. The table's buttons
-    speak through `act`, as "change ID"; `open_reply` is where to find the reply that is to be opened.
+    speak through `act`, as "change ID", and through `open`, which the page listens to.
     """
 
     def __init__(self, page: Page) -> None:
         """Lay the tab out; call inside the tab's block."""
         self.page, self.texts, self.review = page, page.texts, page.loop.feedback.review
-        self.offset, self.editing, self.open_reply = gr.State(0), gr.State(None), gr.State(None)
-        unseen = gr.InputHTMLAttributes(tabindex=-1)
-        self.act = gr.Textbox(
-            elem_id="feedback-act", show_label=False, container=False, html_attributes=unseen
-        )
+        self.offset, self.editing = gr.State(0), gr.State(None)
+        self.act, self.open = self._unseen("feedback-act"), self._unseen("feedback-open")
         self.coach = gr.Markdown(elem_id="coach", sanitize_html=False)
         self._lay_filters()
         self.notice = gr.Markdown(elem_id="feedback-notice", elem_classes="notices")
@@ -45,6 +42,10 @@ class FeedbackTab:
         self.files = FeedbackFiles(page)
         self.notices = Notices(self.notice, page.language)
         self._wire()
+
+    def _unseen(self, name: str) -> gr.Textbox:
+        apart = gr.InputHTMLAttributes(tabindex=-1)
+        return gr.Textbox(elem_id=name, show_label=False, container=False, html_attributes=apart)
 
     def _lay_filters(self) -> None:
         texts, none = self.texts, (self.texts["filter_any"], "")
@@ -116,7 +117,7 @@ class FeedbackTab:
         self.act.change(
             guard(self._act),
             [self.act, self.offset, *self.filters],
-            [*seen, *panel, self.page.strip, self.open_reply],
+            [*seen, *panel, self.page.strip],
             **QUICK,
         )
         self.save.click(
@@ -139,6 +140,10 @@ class FeedbackTab:
     def inputs(self) -> list[Any]:
         """Return what `refresh` reads."""
         return [self.offset, *self.filters]
+
+    def reply_to_open(self, asked: str) -> str:
+        """Return the reply that a button of the table asks to be opened."""
+        return self.review.get(asked.split()[1]).replies[0].id
 
     def refresh(self, offset: int, *filters: Any) -> Updates:
         """Return the updates that show everything in the tab as it stands."""
@@ -195,8 +200,6 @@ class FeedbackTab:
         act, id, *_ = [*asked.split(), "", ""]
         if act == "change":
             return self._edit(self.review.get(id))
-        if act == "open":
-            return {self.open_reply: [self.review.get(id).replies[0].id, stamp()]}
         done = self.review.retract(id) if act == "retract" else self.review.restore(id)
         sentence = "said_restored" if done.counts else "said_retracted"
         return self._after(sentence, offset, *filters) | {self.panel: gr.Column(visible=False)}

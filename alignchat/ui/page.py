@@ -113,13 +113,11 @@ def _lay_head(language: Language, texts: Texts) -> None:
 
 
 def _open_replies(feedback: FeedbackTab, chat: ChatTab, tabs: gr.Tabs) -> None:
-    def open(asked: list[Any]) -> Updates:
-        return {tabs: gr.Tabs(selected="chat"), **chat.open(asked[0])}
+    def open(asked: str) -> Updates:
+        return {tabs: gr.Tabs(selected="chat"), **chat.open(feedback.reply_to_open(asked))}
 
     handler = feedback.notices.guard(open)
-    feedback.open_reply.change(
-        handler, feedback.open_reply, [feedback.notice, tabs, *chat.opened()], **HIDDEN
-    )
+    feedback.open.change(handler, feedback.open, [feedback.notice, tabs, *chat.opened()], **HIDDEN)
 
 
 def _follow(
