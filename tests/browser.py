@@ -207,10 +207,13 @@ def go(page: Any, tab: str) -> None:
 
 
 def say(page: Any, text: str) -> None:
-    """Send a message and return when the page has taken it, which may be after the reply has come."""
+    """Send a message and return when the page shows it, which may be after the reply has come."""
+    sent = page.locator("#chat .user-row").count()
     page.fill("#message textarea", text)
     page.keyboard.press("Enter")
-    wait_for_value(page, "#message textarea", "")
+    page.wait_for_function(
+        "sent => document.querySelectorAll('#chat .user-row').length > sent", arg=sent, timeout=MINUTE
+    )
 
 
 def wait_for_reply(page: Any) -> None:

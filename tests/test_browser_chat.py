@@ -384,6 +384,7 @@ def test_a_draft_survives_a_reload_and_is_gone_once_sent(page: Any) -> None:
     page.locator("#message textarea").press_sequentially("ought")
     page.keyboard.press("Enter")
     has_value(page, "#message textarea", "")
+    eventually(page, "() => document.querySelector('#chat .user-row')")
     wait_for_reply(page)
     assert said(page)[-2] == "half a thought"
     page.reload(wait_until="domcontentloaded")

@@ -178,7 +178,7 @@ class ChatTab:
         conversation = self.conversations.completion(head).conversation_id if head else None
         replies = self.page.loop.reply(conversation, text, after=head, **self._asked(voice, how))
         before = messages.asked(self._messages(head), text)
-        yield {self.box: "", **self._busy(True)}
+        yield {self.box: "", self.chatbot: messages.growing(before, None), **self._busy(True)}
         yield from self._streamed(before, replies, request)
 
     def _act(
