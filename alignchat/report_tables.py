@@ -120,12 +120,7 @@ def rounds(reports: Sequence[RoundReport]) -> Table:
 
 def held_out(reports: Sequence[RoundReport]) -> Table:
     """Return base, parent and round on the rows held out of each source: the paper's Table 1."""
-    found = [
-        (report, measured)
-        for report in reports
-        if report.train
-        for measured in report.train.get("report", {}).get("table", [])
-    ]
+    found = [(report, measured) for report in reports if report.report for measured in report.report["table"]]
     metrics = list(dict.fromkeys(name for _, measured in found for name in measured["metrics"]))
     return _table(
         "held_out",

@@ -13,6 +13,8 @@ from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from feedback_store import Choice, FeedbackStore, Verdict
 
+# What the browser says of requests that were cut off.
+CUT = "ERR_INTERNET_DISCONNECTED|network|connection|Failed to fetch"
 pytestmark = pytest.mark.browser
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
@@ -205,7 +207,9 @@ def test_of_pairs_prepared_for_two_agreement_is_told_and_what_is_decided_offline
     environment = queued(tmp_path, tiny_llama, 8, anna=["left", "both_bad"])
     with (
         running_app(tmp_path, **environment) as app,
-        page_of(chromium, app, expected="ERR_INTERNET_DISCONNECTED|network|connection") as page,
+        page_of(
+            chromium, app, expected="ERR_INTERNET_DISCONNECTED|network|connection|Failed to fetch"
+        ) as page,
     ):
         go(page, "label")
         said = {shown(page): "left"}

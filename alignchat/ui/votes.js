@@ -120,6 +120,10 @@
   for (const key of stored(kept) ?? []) {
     keep(key, JSON.parse(localStorage.getItem(key))).catch(() => {});
   }
-  for (const event of ["online", "focus"]) addEventListener(event, send);
+  const again = () => {
+    failures = 0; // What failed before says nothing now, and a try under way may still fail.
+    send();
+  };
+  for (const event of ["online", "focus"]) addEventListener(event, again);
   send();
 })();
