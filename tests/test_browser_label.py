@@ -14,7 +14,7 @@ from alignchat.loop import Loop
 from feedback_store import Choice, FeedbackStore, Verdict
 
 # What the browser says of requests that were cut off.
-CUT = "ERR_INTERNET_DISCONNECTED|network|connection|Failed to fetch"
+CUT = "ERR_INTERNET_DISCONNECTED|network|[Cc]onnection|Failed to fetch"
 pytestmark = pytest.mark.browser
 
 ARTEFACTS = Path(__file__).parent.parent / "artefacts"
@@ -208,7 +208,7 @@ def test_of_pairs_prepared_for_two_agreement_is_told_and_what_is_decided_offline
     with (
         running_app(tmp_path, **environment) as app,
         page_of(
-            chromium, app, expected="ERR_INTERNET_DISCONNECTED|network|connection|Failed to fetch"
+            chromium, app, expected="ERR_INTERNET_DISCONNECTED|network|[Cc]onnection|Failed to fetch"
         ) as page,
     ):
         go(page, "label")
