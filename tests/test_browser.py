@@ -200,7 +200,7 @@ def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
     content = write_llama(tmp_path / "tiny.gguf", width=256, tied=False).read_bytes()
     with loopback_hub() as hub:
         hub.repositories[MINERVA[0]] = {MINERVA[1]: content}
-        hub.fail("/resolve/", Fault(pace=0.1), Fault(pace=0.03))
+        hub.fail("/resolve/", Fault(pace=0.1), Fault(pace=0.15))
         data, asked = tmp_path / "data", {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
         with running_app(data, **asked) as app, page_of(chromium, app) as page:
             page.click("#minerva-get")
