@@ -102,4 +102,4 @@ def test_a_fault_of_ours_is_logged_and_kept(under_way: UnderWay, caplog: pytest.
     under_way.begin("tiny", broken)
     assert isinstance(ended(under_way).error, ZeroDivisionError)
     under_way.close()
-    assert "Bringing a model failed." in caplog.text
+    assert "Bringing it failed." in caplog.text
