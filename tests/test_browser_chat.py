@@ -329,6 +329,8 @@ def test_how_it_replies_is_asked_for_kept_and_reset(page: Any, app: Served) -> N
     made = app.loop.conversations.completion(reply.get_attribute("id").removeprefix("reply-"))
     assert [m.content for m in made.prompt] == ["Be brief.", "how do you reply"]
     assert (made.sampling["seed"], made.sampling["temperature"], made.sampling["max_tokens"]) == (7, 0.3, 3)
+    # A reload at the very moment of a reply's end would come before the page remembers where it is.
+    has_value(page, "#conversation-title :is(input, textarea)", "how do you reply")
     page.reload(wait_until="domcontentloaded")
     page.wait_for_selector("#chat .bar")
     page.click("#how > button")
