@@ -320,10 +320,10 @@ def test_a_conversation_is_saved_as_a_file_and_comes_back_from_it(
 
 def test_how_it_replies_is_asked_for_kept_and_reset(page: Any, app: Served) -> None:
     page.click("#how > button")
-    page.locator("#how-system textarea").fill("Be brief.")
     page.locator("#how-seed input").fill("7")
     page.locator("#how-temperature input[type=number]").fill("0.3")
     page.locator("#how-max-tokens input").fill("3")
+    page.locator("#how-system textarea").fill("Be brief.")
     page.keyboard.press("Tab")
     reply = ask(page, "how do you reply")
     made = app.loop.conversations.completion(reply.get_attribute("id").removeprefix("reply-"))
