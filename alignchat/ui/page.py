@@ -29,21 +29,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
     blocks: gr.Blocks
     with gr.Blocks(title="alignchat", analytics_enabled=False) as blocks:
         _lay_head(language, texts)
-        with gr.Row(elem_id="strip-row"):
-            strip = gr.Markdown(elem_id="strip", sanitize_html=False)
-            retrain = gr.Button(
-                texts["retrain"], size="sm", scale=0, min_width=110, elem_id="to-rounds", variant="primary"
-            )
-        page = Page(
-            loop=loop,
-            texts=texts,
-            language=language,
-            strip=strip,
-            timer=gr.Timer(POLL_SECONDS, active=False),
-            changed=gr.State(0),
-            watched=gr.State(None),
-            sets=gr.BrowserState([], storage_key="alignchat-sets", secret="alignchat"),
-        )
+        page, retrain = _lay_strip(loop, language, texts)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
                 chat = ChatTab(page)
@@ -94,6 +80,26 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         blocks.load(chat.notices.guard(chat.offer.refresh), chat.offer.dismissed, offering, **HIDDEN)
         blocks.load(models.follow, None, models.going(), **HIDDEN)
     return blocks
+
+
+def _lay_strip(loop: Loop, language: Language, texts: Texts) -> tuple[Page, gr.Button]:
+    """Lay the strip above the tabs; return what every tab is given, and the button that leads to Rounds."""
+    with gr.Row(elem_id="strip-row"):
+        strip = gr.Markdown(elem_id="strip", sanitize_html=False)
+        retrain = gr.Button(
+            texts["retrain"], size="sm", scale=0, min_width=110, elem_id="to-rounds", variant="primary"
+        )
+    page = Page(
+        loop=loop,
+        texts=texts,
+        language=language,
+        strip=strip,
+        timer=gr.Timer(POLL_SECONDS, active=False),
+        changed=gr.State(0),
+        watched=gr.State(None),
+        sets=gr.BrowserState([], storage_key="alignchat-sets", secret="alignchat"),
+    )
+    return page, retrain
 
 
 def _lay_head(language: Language, texts: Texts) -> None:
