@@ -127,6 +127,12 @@ class FileLock:
         self._handle = handle
         return True
 
+    def share(self) -> None:
+        """Hold the lock together with all who share it; wait while another has it to himself."""
+        handle = _above_standard(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        self._handle = handle
+
     @property
     def handle(self) -> int:
         """The open file, to hand to a child process; the lock lives while any copy is open."""

@@ -6,13 +6,13 @@ moment it is started until its worker's last breath, with no gap and no stored p
 
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from alignchat.config import child_environment
 from alignchat.errors import ModelError, RoundError
-from alignchat.files import FileLock
+from alignchat.files import FileLock, is_locked, writing
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
 
 CHATTING_FILE = "chatting"
@@ -53,17 +53,21 @@ def is_cancelled(folder: Path) -> bool:
     return (folder / CANCEL_FILE).exists()
 
 
-def chatting(root: Path) -> None:
-    """Tell workers that a reply is being written just now."""
-    (root / CHATTING_FILE).touch()
+@contextmanager
+def chatting(root: Path) -> Iterator[None]:
+    """Let workers know, for the length of the block, that a reply is being written."""
+    lock = FileLock(root / CHATTING_FILE)
+    with writing(lock.path):
+        lock.share()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_chatting(root: Path) -> bool:
-    """Tell whether a reply was being written within the last second."""
-    try:
-        return time.time() - (root / CHATTING_FILE).stat().st_mtime < 1
-    except FileNotFoundError:
-        return False
+    """Tell whether a living process is writing a reply."""
+    return is_locked(root / CHATTING_FILE)
 
 
 def calibrate(model: Path, out: Path, precision: str) -> None:

@@ -235,13 +235,18 @@ class Worker:
         for finding in guard.see(step):
             self._found(finding)
         done, total = int(step["step"]), int(step["steps"])
-        self._progress("training", done, total, loss=step["loss"], seconds_left=step["seconds_left"])
+        facts = {name: step[name] for name in ("loss", "seconds_left")}
+        self._progress("training", done, total, **facts)
+        if self.training.while_chatting == "wait" and self._is_chatting():
+            self._progress("waiting for the chat", done, total, loss=step["loss"])
+            while self._is_chatting() and not self._should_stop():
+                time.sleep(0.1)
+            self._progress("training", done, total, **facts)
         if done == total:
             self._progress("measuring the held-out rows", 0, 0)
-        while self.training.while_chatting == "wait" and jobs.is_chatting(self.rounds.root.parent):
-            if self._should_stop():
-                break
-            time.sleep(0.1)
+
+    def _is_chatting(self) -> bool:
+        return jobs.is_chatting(self.rounds.root.parent)
 
     def _found(self, finding: Finding) -> None:
         self._findings.append(finding)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from alignchat import catalog, dataset, fit, jobs, presets, reports
@@ -59,6 +59,7 @@ class Workshop:
         self._make_engine = make_engine
         self._start_lock = threading.Lock()
         self._worker: Popen[bytes] | None = None
+        self._working_on = Path()
         self._data: dict[Path, RoundData] = {}
         self._data_lock = threading.Lock()
         self._talkers = Talkers(self._talker(model), lambda name: self._talker(self.models.open(name)))
@@ -180,6 +181,19 @@ class Workshop:
         self._require(number, "running")
         jobs.cancel(self.rounds.folder(number))
 
+    def stop_own_round(self, seconds: float) -> int | None:
+        """Stop the round whose worker this process has started, and return its number; None if there is none.
+
+        It keeps a checkpoint. Return when its process has ended or after so many seconds: then it is in the
+        middle of a long step, and ends by itself after that.
+        """
+        if self._worker is None or self._worker.poll() is not None:
+            return None
+        jobs.cancel(self._working_on)
+        with suppress(TimeoutExpired):
+            self._worker.wait(seconds)
+        return int(self._working_on.name)
+
     def resume_round(self, number: int) -> None:
         """Go on with a round that was cancelled, interrupted or failed."""
         with self._starting():
@@ -280,13 +294,12 @@ class Workshop:
 
     def _telling(self, pieces: Iterator[T]) -> Generator[T, None, None]:
         """Hand on what is being written, and let a worker that waits for the chat know of it."""
-        try:
-            for piece in pieces:
-                jobs.chatting(self._rounds_folder)
-                yield piece
-        finally:
-            if isinstance(pieces, Generator):
-                pieces.close()
+        with jobs.chatting(self._rounds_folder):
+            try:
+                yield from pieces
+            finally:
+                if isinstance(pieces, Generator):
+                    pieces.close()
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
@@ -303,7 +316,8 @@ class Workshop:
     def _start(self, number: int, *arguments: str) -> None:
         if self._worker:
             self._worker.poll()  # Collects the exit status of the last one, which else stays a zombie.
-        self._worker = jobs.start(self.rounds.folder(number), arguments)
+        folder = self.rounds.folder(number)
+        self._worker, self._working_on = jobs.start(folder, arguments), folder
 
     def _talker(self, model: catalog.Model) -> Talker:
         rounds = Rounds(self._rounds_folder / model.name)

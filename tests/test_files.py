@@ -69,6 +69,17 @@ def test_a_lock_is_seen_by_others_and_given_back(tmp_path: Path) -> None:
     assert not is_locked(path)
 
 
+def test_a_shared_lock_is_held_until_the_last_gives_it_back(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    one, other = FileLock(path), FileLock(path)
+    one.share()
+    other.share()
+    one.release()
+    assert is_locked(path)
+    other.release()
+    assert not is_locked(path)
+
+
 def test_a_lock_handed_to_a_child_lives_as_long_as_the_child(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
     assert lock.acquire()

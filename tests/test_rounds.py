@@ -4,22 +4,36 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alignchat import config, jobs, worker
+from alignchat.config import override
 from alignchat.errors import AdapterError, DiskError, RoundError
-from alignchat.files import read_json, sha256
+from alignchat.files import read_json, sha256, write_json
 from alignchat.loop import Loop
 from alignchat.reports import RoundReport
-from alignchat.rounds import ERROR_FILE, PROGRESS_FILE
+from alignchat.rounds import ERROR_FILE, EVALUATION_FILE, PROGRESS_FILE
 from tests.tiny_models import write_llama
 
-STEPS = 60
+STEPS = 12
+ROOT = Path(__file__).parent.parent
+DIES_BETWEEN_TWO_PARTS = """
+import os, signal, sys
+from alignchat import worker
+from alignchat.evaluation.kept import KeptTexts
+
+def put_and_die(*part, put=KeptTexts.put):
+    put(*part)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+KeptTexts.put = put_and_die
+sys.exit(worker.main())
+"""
 Act = Callable[[Loop, int], None]
 
 
@@ -46,12 +60,23 @@ def loop(tmp_path: Path, model: Path) -> Iterator[Loop]:
         yield opened
 
 
+@contextmanager
+def a_reply_being_written(loop: Loop) -> Iterator[None]:
+    """For the length of the block; a round begun with while_chatting="wait" waits after its first step."""
+    reply = loop.reply(None, "hello")
+    next(reply)
+    try:
+        yield
+    finally:
+        reply.close()
+
+
 def wait_and_act(loop: Loop, number: int, act: Act) -> RoundReport:
-    """Wait for the round's end, and do something once at its first training step."""
+    """Wait for the end of a round that waits for the chat, and do something once while it waits."""
     acted = []
 
     def look(report: RoundReport) -> None:
-        if not acted and report.progress and report.progress.phase == "training":
+        if not acted and report.progress and report.progress.phase == "waiting for the chat":
             acted.append(True)
             act(loop, number)
 
@@ -80,8 +105,9 @@ def cancel(loop: Loop, number: int) -> None:
 def test_a_round_stopped_in_the_middle_says_so_and_resumes_to_its_end(
     loop: Loop, act: Act, status: str
 ) -> None:
-    number = loop.start_round("kto", steps=STEPS)
-    stopped = wait_and_act(loop, number, act)
+    with a_reply_being_written(loop):
+        number = loop.start_round("kto", steps=STEPS, while_chatting="wait")
+        stopped = wait_and_act(loop, number, act)
     assert (stopped.status, stopped.error) == (status, None)
     with pytest.raises(RoundError, match="has no adapter yet"):
         loop.activate(number)
@@ -98,27 +124,27 @@ def test_a_round_goes_on_when_the_app_is_killed_and_resumes_when_both_are(
     tmp_path: Path, model: Path
 ) -> None:
     folder = tmp_path / "data"
-    open_loop(folder, model).close()
     code = (
         "import sys, time; from alignchat import config; from alignchat.loop import Loop\n"
         "settings = config.load(sys.argv[1], model=sys.argv[2], evaluation={'limit': 2})\n"
-        f"loop = Loop.open(settings); loop.start_round('kto', steps={STEPS})\n"
+        f"loop = Loop.open(settings); loop.start_round('kto', steps={STEPS}, while_chatting='wait')\n"
         "print(loop._worker.pid, flush=True); time.sleep(600)"
     )
-    app = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder), str(model)], stdout=subprocess.PIPE, cwd=jobs.PACKAGES
-    )
-    assert app.stdout
-    pid = int(app.stdout.readline())
-    app.kill()
-    app.wait()
     with open_loop(folder, model) as loop:
-        assert loop.round(1).status == "running"
+        with a_reply_being_written(loop):
+            app = subprocess.Popen(
+                [sys.executable, "-c", code, str(folder), str(model)], stdout=subprocess.PIPE, cwd=ROOT
+            )
+            assert app.stdout
+            pid = int(app.stdout.readline())
+            app.kill()
+            app.wait()
+            assert loop.round(1).status == "running"
 
-        def kill_worker(_: Loop, __: int) -> None:
-            os.kill(pid, signal.SIGKILL)
+            def kill_worker(_: Loop, __: int) -> None:
+                os.kill(pid, signal.SIGKILL)
 
-        assert wait_and_act(loop, 1, kill_worker).status == "interrupted"
+            assert wait_and_act(loop, 1, kill_worker).status == "interrupted"
         assert loop.rounds.active() == 0
         assert list(loop.reply(None, "hello"))
         loop.resume_round(1)
@@ -139,20 +165,15 @@ def test_the_next_round_can_go_on_from_the_last(loop: Loop) -> None:
 def test_an_evaluation_stopped_in_the_middle_ends_with_the_scores_of_one_that_was_not(
     tmp_path: Path, model: Path
 ) -> None:
-    asked: dict[str, Any] = {"measures": ["regard", "honest"], "limit": 12, "honest_k": 2}
+    asked: dict[str, Any] = {"measures": ["regard", "honest"], "limit": 4, "honest_k": 2}
     with open_loop(tmp_path / "whole", model) as whole, open_loop(tmp_path / "stopped", model) as loop:
         whole.evaluate(0, **asked)
         whole.wait(0)
-        loop.evaluate(0, **asked)
-        acted = []
-
-        def look(report: RoundReport) -> None:
-            if not acted and report.progress and report.progress.done:
-                acted.append(True)
-                kill(loop, 0)
-
-        loop.wait(0, look)
-        assert acted
+        settings = override(loop.settings.evaluation, "evaluation", asked)
+        write_json(loop.rounds.folder(0) / EVALUATION_FILE, settings.model_dump(mode="json"))
+        command = [sys.executable, "-c", DIES_BETWEEN_TWO_PARTS, str(loop.rounds.folder(0)), "--evaluate"]
+        assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+        assert len(list((loop.rounds.folder(0) / worker.TEXTS_FOLDER).iterdir())) == 1
         assert loop.scorecard(0) is None
         loop.evaluate(0, **asked)
         loop.wait(0)
@@ -189,11 +210,12 @@ def test_a_broken_adapter_takes_only_the_trial_process_down(
 
 
 def test_two_workers_never_share_a_round(loop: Loop) -> None:
-    number = loop.start_round("kto", steps=2)
-    with pytest.raises(RoundError, match="still running"):
-        loop.start_round("kto")
-    with pytest.raises(RoundError, match="being worked on already"):
-        jobs.start(loop.rounds.folder(number))
+    with a_reply_being_written(loop):
+        number = loop.start_round("kto", steps=2, while_chatting="wait")
+        with pytest.raises(RoundError, match="still running"):
+            loop.start_round("kto")
+        with pytest.raises(RoundError, match="being worked on already"):
+            jobs.start(loop.rounds.folder(number))
     assert loop.wait(number).status == "done"
 
 
@@ -220,13 +242,15 @@ def test_a_round_that_runs_away_is_stopped_by_the_guard_and_a_person_may_go_on(l
 def test_a_round_waits_for_the_chat_and_is_used_by_itself_if_asked_and_nothing_is_against_it(
     loop: Loop,
 ) -> None:
+    chatting = loop.reply(None, "hello")
+    next(chatting)
     number = loop.start_round("kto", steps=12, while_chatting="wait", use_when_better=True)
 
     def chat(loop: Loop, number: int) -> None:
-        chat_for(loop, 0.5)  # it may be in the middle of a step
-        before = len(loop.steps(number))
-        chat_for(loop, 1)
-        assert len(loop.steps(number)) == before < 12
+        for _ in range(3):
+            assert list(loop.reply(None, "hello"))
+        assert [entry["step"] for entry in loop.steps(number)] == [1]
+        chatting.close()
 
     assert wait_and_act(loop, number, chat).status == "done"
     assert loop.assess(number).against == ()
@@ -234,12 +258,6 @@ def test_a_round_waits_for_the_chat_and_is_used_by_itself_if_asked_and_nothing_i
     said = loop.sample_replies(number)
     assert len(said) == 6
     assert {"prompt", "base", "round"} == said[0].keys()
-
-
-def chat_for(loop: Loop, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        list(loop.reply(None, "hello"))
 
 
 def test_a_worker_that_fails_on_a_full_disk_still_leaves_its_sentence(

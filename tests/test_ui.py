@@ -8,6 +8,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -210,6 +211,9 @@ def test_a_round_is_told_by_phase_step_loss_and_time() -> None:
     )
     assert "addestro 25 %" in views.progress(running, IT)
     assert 'aria-valuenow="25"' in views.progress(running, EN)
+    waiting = a_report(status="running", progress=replace(now, phase="waiting for the chat"))
+    assert "Round 1: waiting for the chat 25 % · 3 of 12" in views.progress(waiting, EN)
+    assert "aspetto la chat 25 %" in views.progress(waiting, IT)
     scoring = a_report(status="running", progress=Progress(phase="scoring round 1", done=0, total=0))
     assert "misuro il round 1" in views.progress(scoring, IT)
     assert views.progress(None, EN) == ""

@@ -181,6 +181,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no_run": ("Nothing is running.", "Non c'è nulla in corso."),
     "phase_loading the model": ("loading the model", "carico il modello"),
     "phase_training": ("training", "addestro"),
+    "phase_waiting for the chat": ("waiting for the chat", "aspetto la chat"),
     "phase_measuring the held-out rows": ("measuring the held-out rows", "misuro le righe tenute da parte"),
     "phase_trying the round": ("trying the round", "provo il round"),
     "phase_making ready to measure": ("making ready to measure", "preparo la misura"),
