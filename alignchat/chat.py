@@ -4,26 +4,37 @@ Knows the store's records and an engine's streams; knows neither model files nor
 """
 
 import random
+import threading
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
+from inspect import GEN_CLOSED, getgeneratorstate
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakSet
 
 from alignchat.config import ChatSettings, override
 from alignchat.conversations import history, preferred, spoken, title_of
 from alignchat.engine import Sampling, Stream
-from alignchat.errors import DataError, SettingsError
+from alignchat.errors import DataError, ModelError, SettingsError
 from alignchat.places import Places
 from alignchat.voices import Voice
 from feedback_store import Completion, Conversation, Edit, FeedbackStore, Message, new_id
 
 REPLIES_AT_ONCE = 4
 SEEDS = 2**31
+# So often one who waits for a place is told how many are before.
+TOLD_SECONDS = 0.5
+PARTING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A reply as it stands; `finished` once the model has ended it and it is kept."""
+    """A reply as it stands; `finished` once the model has ended it and it is kept.
+
+    As long as others are to come before it, `waiting` says how many, 0 for the next; else it is None.
+    """
 
     completion_id: str
     conversation_id: str
@@ -32,6 +43,7 @@ class Reply:
     tokens: int
     tokens_per_second: float
     finished: bool
+    waiting: int | None = None
 
 
 class Chat:
@@ -41,6 +53,27 @@ class Chat:
         self._store = store
         self._settings = settings
         self._places = Places(REPLIES_AT_ONCE)
+        self._going: WeakSet[Generator[Any, None, None]] = WeakSet()
+        self._lock = threading.Lock()
+        self._ending = False
+
+    def end(self) -> None:
+        """Begin no reply any more, and let those under way end at their next piece."""
+        self._ending = True
+
+    def close(self) -> None:
+        """Keep what has come of the replies under way; return when that is done, or after some seconds."""
+        self.end()
+        deadline = time.monotonic() + PARTING_SECONDS
+        while (going := self._unfinished()) and time.monotonic() < deadline:
+            for replies in going:
+                with suppress(ValueError):  # A thread is in it, and ends it.
+                    replies.close()
+            time.sleep(0.01)
+
+    def _unfinished(self) -> list[Generator[Any, None, None]]:
+        with self._lock:
+            return [each for each in self._going if getgeneratorstate(each) != GEN_CLOSED]
 
     def reply(
         self,
@@ -119,12 +152,12 @@ class Chat:
         prompt = (*self._opening(None), _message(text))
         order = random.sample(voices, len(voices)) if blind else voices
         drafts = comparison(order, prompt, annotator, {"blind": True} if blind else {})
-        return self._generate(drafts, order, self.sampling(sampling))
+        return self._known(self._generate(drafts, order, self.sampling(sampling)))
 
     def _one(
         self, draft: Completion, voice: Voice, how: Sampling, opened: Conversation | None = None
     ) -> Generator[Reply, None, None]:
-        replies = self._generate([draft], [voice], how, opened)
+        replies = self._known(self._generate([draft], [voice], how, opened))
         try:
             for (reply,) in replies:
                 if reply:
@@ -139,13 +172,40 @@ class Chat:
         how: Sampling,
         opened: Conversation | None = None,
     ) -> Generator[list[Reply | None], None, None]:
-        with self._places.take(len(drafts)):
+        if self._ending:
+            raise ModelError("The app is ending; ask again when it is back.")
+        with self._places.queue(len(drafts)) as turn:
+            try:
+                while not turn.come(TOLD_SECONDS) and not self._ending:
+                    yield [_waiting(draft, turn.before()) for draft in drafts]
+            except GeneratorExit:
+                self._keep_unbegun(drafts, how, opened)
+                raise
+            if self._ending:
+                self._keep_unbegun(drafts, how, opened)
+                return
             replies = []
             for i, (draft, voice) in enumerate(zip(drafts, voices, strict=True)):
                 drawn = replace(how, seed=how.seed + i)
                 stream = voice.engine().stream(draft.prompt, drawn, adapter=voice.adapter)
                 replies.append(record_reply(self._store, stream, drawn, draft, opened))
-            yield from in_turns(replies)
+            with closing(in_turns(replies)) as turns:
+                for now in turns:
+                    yield now
+                    if self._ending:
+                        return
+
+    def _keep_unbegun(self, drafts: Sequence[Completion], how: Sampling, opened: Conversation | None) -> None:
+        """Keep what was asked by one who left the queue, as if it had been stopped at its first token."""
+        for i, draft in enumerate(drafts):
+            _keep(self._store, draft, "", replace(how, seed=how.seed + i), Stream(_nothing), opened)
+
+    def _known(
+        self, replies: Generator[list[Reply | None], None, None]
+    ) -> Generator[list[Reply | None], None, None]:
+        with self._lock:
+            self._going.add(replies)
+        return replies
 
     def sampling(self, given: Mapping[str, Any] = MappingProxyType({})) -> Sampling:
         """Fill in the settings; the seed is always fixed, so that every reply can be made again."""
@@ -196,18 +256,29 @@ def record_reply(
                 yield _reply(draft, stream, text, finished=False)
     finally:
         stream.close()
-        facts = {
-            **draft.sampling,
-            **asdict(sampling),
-            "stop": list(sampling.stop),
-            "tokens": stream.tokens,
-            "tokens_per_second": round(stream.tokens_per_second, 1),
-            "stop_reason": stream.stop_reason,
-        }
-        ended = stream.stop_reason != "stopped"
-        reply = replace(draft, text=text, sampling=facts, finished=ended)
-        store.add_many([opened, reply] if opened else [reply])
+        _keep(store, draft, text, sampling, stream, opened)
     yield _reply(draft, stream, text, finished=True)
+
+
+def _keep(
+    store: FeedbackStore,
+    draft: Completion,
+    text: str,
+    sampling: Sampling,
+    stream: Stream,
+    opened: Conversation | None,
+) -> None:
+    facts = {
+        **draft.sampling,
+        **asdict(sampling),
+        "stop": list(sampling.stop),
+        "tokens": stream.tokens,
+        "tokens_per_second": round(stream.tokens_per_second, 1),
+        "stop_reason": stream.stop_reason,
+    }
+    ended = stream.stop_reason != "stopped"
+    reply = replace(draft, text=text, sampling=facts, finished=ended)
+    store.add_many([opened, reply] if opened else [reply])
 
 
 def in_turns(replies: Sequence[Generator[Reply, None, None]]) -> Generator[list[Reply | None], None, None]:
@@ -264,6 +335,14 @@ def _draft(voice: Voice, conversation_id: str, prompt: tuple[Message, ...], anno
         finished=False,
         annotator=annotator,
     )
+
+
+def _nothing(_: Stream) -> Generator[str, None, None]:
+    yield from ()
+
+
+def _waiting(draft: Completion, before: int) -> Reply:
+    return replace(_reply(draft, Stream(_nothing), "", finished=False), waiting=before)
 
 
 def _reply(draft: Completion, stream: Stream, text: str, *, finished: bool) -> Reply:

@@ -64,11 +64,13 @@ class Loop(Workshop):
 
     def close(self) -> None:
         """Give back files and memory; a running round goes on by itself."""
+        self._chat.end()
         self.under_way.close()
         self.sets_under_way.close()
         self.close_data()
         self.labelling.ahead.close()
         self._talkers.close()
+        self._chat.close()
         self._store.close()
 
     @property

@@ -12,19 +12,14 @@ import json
 import os
 import random
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -32,13 +27,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
+from benchmarks import page
 from feedback_store import FeedbackStore
 
-ROOT = Path(__file__).parents[1]
 VOTERS, STREAMS, REPLIES = 16, 8, 200
 LIMIT_MS = 300
-QUESTION = "Tell a very long story about a ship."  # the reply is cut off at TOKENS
-TOKENS = 400
+QUESTION = "Tell a very long story about a ship."  # the reply is cut off at this length
+LONG = {"ALIGNCHAT_CHAT__MAX_TOKENS": "400"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +82,8 @@ class Clients:
 
     def stream(self) -> None:
         """Ask for one reply after another, as the page does, and read each as it grows."""
-        how = _sending(self.port)
         while not self.stop.is_set():
-            session = uuid4().hex
-            _post(self.port, "/en/gradio_api/queue/join", how | {"session_hash": session})
-            for message in _events(self.port, session):
+            for message in page.press(self.port, "send", message=QUESTION):
                 if self.stop.is_set():
                     return
                 self.pieces += message["msg"] == "process_generating"
@@ -163,76 +155,10 @@ def make_replies(data: Path) -> list[str]:
         return [[*loop.reply(None, f"Question {i}")][-1].completion_id for i in range(REPLIES)]
 
 
-@contextmanager
-def serving(data: Path, model: str | None) -> Iterator[int]:
-    """Run the app, and give its port once its model has answered."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--data", str(data), "--port", str(port), "--no-browser"]
-    command += ["--model", model] if model else []
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "ALIGNCHAT_CHAT__MAX_TOKENS": str(TOKENS)}
-    )
-    try:
-        _wait(port, process)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-
-
 def missing_on_disk(data: Path, saved: Sequence[str]) -> set[str]:
     """Return which acknowledged votes a fresh look at the journal does not find."""
     with FeedbackStore.open(data / "feedback") as store:
         return set(saved) - {event.id for event in store.events()}
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError("the app ended before it served")
-        try:
-            _get(port, "/en/")
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the app did not serve within a minute")
-
-
-def _sending(port: int) -> dict[str, Any]:
-    """Read off the page what pressing Send posts, every other component as it stands at first."""
-    page = json.loads(_get(port, "/en/config"))
-    parts = {part["id"]: part["props"] for part in page["components"]}
-    (button,) = (i for i, props in parts.items() if props.get("elem_id") == "send")
-    (act,) = (d for d in page["dependencies"] if [button, "click"] in [list(t) for t in d["targets"]])
-    data = [
-        QUESTION if parts[i].get("elem_id") == "message" else parts[i].get("value") for i in act["inputs"]
-    ]
-    return {"data": data, "fn_index": act["id"], "trigger_id": button, "event_data": None}
-
-
-def _events(port: int, session: str) -> Iterator[dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    connection.request("GET", f"/en/gradio_api/queue/data?session_hash={session}")
-    for line in connection.getresponse():
-        if line.startswith(b"data: "):
-            yield json.loads(line.removeprefix(b"data: "))
-    connection.close()
-
-
-def _get(port: int, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", path)
-    return connection.getresponse().read()
-
-
-def _post(port: int, path: str, value: dict[str, Any]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", path, json.dumps(value), {"content-type": "application/json"})
-    answer = connection.getresponse()
-    if answer.status != 200:
-        raise RuntimeError(f"{path} answered {answer.status}: {answer.read()[:200]!r}")
 
 
 def main() -> int:
@@ -251,10 +177,10 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
         replies, found, saved = make_replies(folder / "data"), {}, []
-        with serving(folder / "data", options.model) as port:
+        with page.serving(folder / "data", options.model, **LONG) as app:
             for streams in (0, STREAMS):
                 figures, ids = measure(
-                    port, replies, folder, seconds=options.seconds, pause=options.pause, streams=streams
+                    app.port, replies, folder, seconds=options.seconds, pause=options.pause, streams=streams
                 )
                 found[f"{streams} streaming"] = figures
                 saved += ids

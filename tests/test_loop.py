@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alignchat import config
+from alignchat import chat, config
 from alignchat.engine import Adapter, Sampling, ScriptedEngine
 from alignchat.errors import DataError, ModelError, RoundError, SettingsError
 from alignchat.files import FileLock
@@ -139,6 +139,59 @@ def test_two_comparisons_at_once_do_not_wait_for_each_other_for_ever(loop: Loop)
     for thread in threads:
         thread.join(timeout=20)
     assert len(ended) == 8
+
+
+def test_one_who_waits_for_a_place_is_told_how_many_are_before_and_may_leave(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "TOLD_SECONDS", 0)
+    having = [loop.reply(None, "hello there") for _ in range(chat.REPLIES_AT_ONCE)]
+    for replies in having:
+        next(replies)
+    fifth, sixth, seventh = (loop.reply(None, f"wait {i}") for i in range(3))
+    assert [next(replies).waiting for replies in (fifth, sixth, seventh)] == [0, 1, 2]
+    left = next(sixth)
+    sixth.close()
+    assert next(seventh).waiting == 1
+    having[0].close()
+    assert [*fifth][-1].text == "base says wait 0"
+    assert [*seventh][-1].text == "base says wait 2"
+    (turn, reply) = loop.conversations.turns(left.conversation_id)
+    assert turn.message.content == "wait 1"
+    assert reply.completion
+    assert (reply.completion.text, reply.completion.finished) == ("", False)
+
+
+def test_eight_at_once_each_get_their_own_conversation_while_five_hundred_votes_are_cast(
+    loop: Loop,
+) -> None:
+    _, judged = ask(loop, "judge me")
+    failures: list[str] = []
+
+    def talk(who: str) -> None:
+        conversation = None
+        for turn in range(6):
+            *_, reply = loop.reply(conversation, f"{who} says {turn}")
+            conversation = reply.conversation_id
+            if reply.text != f"base says {who} says {turn}":
+                failures.append(reply.text)
+        said = [turn.message.content for turn in loop.conversations.turns(conversation or "")]
+        if len(said) != 12 or not all(who in text for text in said):
+            failures.append(str(said))
+
+    def vote(annotator: str) -> None:
+        for i in range(125):
+            loop.rate(judged, i % 2 == 0, annotator=annotator)
+
+    acts = [(talk, f"person {i}") for i in range(8)] + [(vote, f"annotator {i}") for i in range(4)]
+    threads = [threading.Thread(target=act, args=(name,)) for act, name in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert loop.feedback.stats()["up"] == 4
+    assert len([event for event in loop._store.events() if event.kind == "thumb"]) == 500
 
 
 def test_replies_to_different_prompts_cannot_be_chosen_between(loop: Loop) -> None:

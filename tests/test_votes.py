@@ -14,6 +14,7 @@ from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from alignchat.ui import votes
+from benchmarks import page
 from benchmarks import votes as load
 from feedback_store import FeedbackStore
 from tests.tiny_models import write_llama
@@ -139,8 +140,8 @@ def test_a_vote_that_the_disk_did_not_take_asks_to_be_sent_again(
 def test_votes_are_not_refused_beside_streams(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "tiny.gguf", tied=False)
     replies, folder = load.make_replies(tmp_path / "data"), tmp_path
-    with load.serving(tmp_path / "data", str(model)) as port:
-        figures, saved = load.measure(port, replies, folder, seconds=4, pause=0.2, streams=load.STREAMS)
+    with page.serving(tmp_path / "data", str(model), **load.LONG) as app:
+        figures, saved = load.measure(app.port, replies, folder, seconds=4, pause=0.2, streams=load.STREAMS)
     print(
         f"{figures.votes} votes, {figures.streamed} pieces; p50 {figures.p50:.0f}, p99 {figures.p99:.0f} ms"
     )

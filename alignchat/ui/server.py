@@ -26,6 +26,8 @@ LOOPBACK = {
     "localhost": ("localhost", "127.0.0.1"),
     "::1": ("[::1]", "localhost"),
 }
+# All must end within ten, and the open pages and replies take some of them.
+CHECKPOINT_SECONDS = 4.0
 COOKIE = "alignchat-language"
 SCRIPTS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.js"))}
 
@@ -38,10 +40,23 @@ def serve(settings: Settings, *, open_browser: bool) -> int:
             f"The setting server.host cannot be {host}: there are no accounts yet, so only this machine is "
             "served; use 127.0.0.1."
         )
-    with _listen(host, port) as listening, Loop.open(settings) as loop:
+    with _interruptible(), _listen(host, port) as listening, Loop.open(settings) as loop:
         loop.warm_up()
         _run(loop, listening, LOOPBACK[host], port, open_browser=open_browser)
+        if (stopped := loop.stop_own_round(CHECKPOINT_SECONDS)) is not None:
+            print(f"Round {stopped} stops with a checkpoint, to be resumed.", file=sys.stderr)
     return 0
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the block at SIGTERM and Ctrl-C wherever it is, which while it serves they do in better order."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listen(host: str, port: int) -> socket.socket:
