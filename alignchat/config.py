@@ -242,12 +242,17 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
+def data_folder(data: Path | None = None) -> Path:
+    """Return the data folder: the one given, else $ALIGNCHAT_HOME, else ./data."""
+    return Path(data or os.environ.get("ALIGNCHAT_HOME") or "data").expanduser().resolve()
+
+
 def load(data: Path | None = None, **arguments: Any) -> Settings:
     """Read the settings for a data folder; raise SettingsError naming the key that cannot hold.
 
     `arguments` are nested dicts in the shape of Settings and win over everything else.
     """
-    folder = Path(data or os.environ.get("ALIGNCHAT_HOME") or "data").expanduser().resolve()
+    folder = data_folder(data)
     file = folder / SETTINGS_FILE
     try:
         # pydantic-settings deep-merges its sources; a file named at run time needs its own subclass.

@@ -54,7 +54,7 @@ LAYERS = (
     ),
     ("alignchat.labelling",),
     ("alignchat.replies_ahead",),
-    ("alignchat.exporting", "alignchat.card"),
+    ("alignchat.exporting", "alignchat.card", "alignchat.doctor"),
     (
         "alignchat.chat",
         "alignchat.report_tables",

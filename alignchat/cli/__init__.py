@@ -17,6 +17,7 @@ from alignchat.cli import (
     arena,
     bias_data,
     conversations,
+    doctor,
     feedback,
     label,
     models,
@@ -28,7 +29,7 @@ from alignchat.cli import (
 from alignchat.cli.parsing import Command, bare_command
 from alignchat.errors import EXPECTED
 
-GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper)
+GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper, doctor)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     run: Command = options.run
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # stdout is a text stream here
     try:
-        settings = config.load(options.data, **({"model": options.model} if options.model else {}))
+        # The doctor is asked where settings do not hold.
+        settings = config.Settings.model_construct() if run is doctor.examine else _settings(options)
         value = run(settings, options)
         if value is not None:
             print(json.dumps(value) if options.json else _text(value), flush=True)
@@ -54,8 +56,16 @@ def main(arguments: list[str] | None = None) -> int:
         return _failed("The output was closed before its end.")
     except OSError as error:
         return _failed(f"{error.filename or 'The output'} cannot be used ({error.strerror}); check the disk.")
-    failed_check = isinstance(value, dict) and value.get("ok") is False
-    return 1 if failed_check else 0
+    return 1 if _failed_check(value) else 0
+
+
+def _settings(options: argparse.Namespace) -> config.Settings:
+    return config.load(options.data, **({"model": options.model} if options.model else {}))
+
+
+def _failed_check(value: Any) -> bool:
+    found = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, Mapping)]
+    return any(entry.get("ok") is False or entry.get("state") == "problem" for entry in found)
 
 
 def _failed(sentence: str) -> int:
