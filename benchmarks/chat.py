@@ -271,7 +271,7 @@ def seconds(job: Callable[[], object]) -> float:
 def table(figures: Figures, asked: Mapping[str, str], best: Mapping[str, float] | None = None) -> str:
     """Lay the figures out in Markdown, under the facts of the machine; `best` adds a column."""
     rows = [
-        f"| {name} | {statistics.median(values):.2f} | {min(values):.2f}-{max(values):.2f} | "
+        f"| {name} | {shown(statistics.median(values))} | {shown(min(values))} to {shown(max(values))} | "
         + (f"{best[name]:.2f} | " if best else "")
         + f"{asked.get(name, '')} |"
         for name, values in figures.items()
@@ -279,6 +279,11 @@ def table(figures: Figures, asked: Mapping[str, str], best: Mapping[str, float] 
     names = ["what", "median", "extremes", *(["of the best runs"] if best else []), "asked"]
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([machine(), "", *head, *rows])
+
+
+def shown(figure: float) -> str:
+    """Return a figure with two decimals, a small one with two digits."""
+    return f"{figure:.2f}" if figure == 0 or abs(figure) >= 0.1 else f"{figure:.2g}"
 
 
 def machine() -> str:

@@ -104,24 +104,35 @@ def speed(folder: Path, methods: Sequence[str], rounds: int, options: list[str])
 
 
 def quality(folder: Path, methods: Sequence[str], options: list[str]) -> dict[str, list[float]]:
-    """Return the greatest differences from TRL over the steps, and the KL between the final adapters."""
+    """Return how far both are from TRL over the steps, and the KL between the final adapters.
+
+    In bf16 the two round differently, so each is also held against TRL in fp32.
+    """
     figures: dict[str, list[float]] = {}
     for method in methods:
-        for precision in ("fp32", "bf16"):
-            place = folder / method / precision
-            ours, plain = (process(who, method, precision, place / who, options) for who in ("ours", "trl"))
-            name = f"{method.upper()} {precision}"
-            for key in ("loss", "rewards/chosen", "rewards/rejected"):
-                figures[f"{name}, greatest difference of {key} at a step"] = [
-                    max(
-                        abs(a[key] - b[key])
-                        for a, b in zip(ours["log"], plain["log"], strict=True)
-                        if key in a and key in b
-                    )
-                ]
-            figures[f"{name}, KL between the final adapters, nats a token"] = [
-                divergence(place / "ours" / "adapter", place / "trl" / "adapter", method)
+        logs = {
+            (who, precision): process(who, method, precision, folder / method / precision / who, options)[
+                "log"
             ]
+            for precision in ("fp32", "bf16")
+            for who in ("ours", "trl")
+        }
+        exact = logs["trl", "fp32"]
+        for name, first, second in (
+            ("ours, fp32 to TRL, fp32", logs["ours", "fp32"], exact),
+            ("ours, bf16 to TRL, bf16", logs["ours", "bf16"], logs["trl", "bf16"]),
+            ("ours, bf16 to TRL, fp32", logs["ours", "bf16"], exact),
+            ("TRL, bf16 to TRL, fp32", logs["trl", "bf16"], exact),
+        ):
+            for key in ("loss", "rewards/chosen", "rewards/rejected"):
+                apart = [
+                    abs(a[key] - b[key]) for a, b in zip(first, second, strict=True) if key in a and key in b
+                ]
+                figures[f"{method.upper()}, {name}: greatest difference of {key} at a step"] = [max(apart)]
+        for precision in ("fp32", "bf16"):
+            ours, trl = (folder / method / precision / who / "adapter" for who in ("ours", "trl"))
+            what = f"{method.upper()} {precision}: KL between the final adapters, nats a token"
+            figures[what] = [divergence(ours, trl, method)]
     return figures
 
 

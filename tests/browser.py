@@ -202,6 +202,12 @@ def page_of(
     trouble.assert_none()
 
 
+def reload(page: Any) -> None:
+    """Load the page again, and return when it can be used."""
+    page.reload(wait_until="domcontentloaded")
+    page.wait_for_selector("#strip li")
+
+
 def go(page: Any, tab: str) -> None:
     page.locator(f"#tab-{tab}-button:visible").first.click()
 

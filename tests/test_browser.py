@@ -16,6 +16,7 @@ from browser import (
     counts,
     go,
     page_of,
+    reload,
     running_app,
     say,
     wait_for_reply,
@@ -155,7 +156,7 @@ def test_stop_keeps_what_came_and_marks_it(chromium: Any, tmp_path: Path) -> Non
         wait_for_reply(page)
         assert "stopped" in page.locator("#chat .who").last.inner_text()
         assert len(page.locator("#chat .bot").last.inner_text()) > 5
-        page.reload(wait_until="domcontentloaded")
+        reload(page)
         wait_for_text(page, "#chat", "stopped")
 
 
@@ -216,8 +217,7 @@ def test_a_model_is_got_cancelled_resumed_after_a_reload_and_made_the_default(
             wait_for_text(page, "#models label.selected", "partly here")
             page.click("#model-get:has-text('Resume')")
             page.wait_for_selector("#transfer-cancel")
-            page.reload(wait_until="domcontentloaded")
-            page.wait_for_selector("#strip li")
+            reload(page)
             go(page, "models")
             wait_for_text(page, "#transfer", "MB a second")
             wait_for_text(page, "#models-notice", "minerva-350m is here, checked and ready.")
@@ -264,8 +264,7 @@ def test_offline_is_said_within_five_seconds_and_blocks_nothing(chromium: Any, t
             go(page, "chat")
             page.click("#minerva-no")
             page.wait_for_selector("#minerva", state="detached")
-            page.reload(wait_until="domcontentloaded")
-            page.wait_for_selector("#strip li")
+            reload(page)
             page.wait_for_timeout(300)
             assert page.locator("#minerva").count() == 0
 

@@ -15,6 +15,7 @@ from browser import (
     low_contrasts,
     page_of,
     picture,
+    reload,
     running_app,
     say,
     served,
@@ -151,7 +152,7 @@ def test_asking_again_keeps_the_version_before_and_one_can_go_back_to_it(page: A
     assert len(said(page)) == 2
     foot(page, 0).locator(".act.earlier").click()
     eventually(page, "() => document.querySelectorAll('#chat .foot[id^=reply-]').length === 2")
-    page.reload(wait_until="domcontentloaded")
+    reload(page)
     page.wait_for_selector("#chat .bar")
     assert said(page)[:3] == ["one", first, "two"]
 
@@ -192,7 +193,7 @@ def test_an_edited_reply_asks_once_whether_it_is_better(page: Any, app: Served, 
     page.locator("#chat .editor .text").fill("still other words")
     page.locator("#chat [data-act=save]").click()
     page.locator("#chat .better button", has_text=texts["chat_word_better_no"]).last.click()
-    page.reload(wait_until="domcontentloaded")
+    reload(page)
     page.wait_for_selector("#chat .bar")
     assert said(page)[-1] == "still other words"
     assert page.locator("#chat .better").count() == 0
@@ -331,7 +332,7 @@ def test_how_it_replies_is_asked_for_kept_and_reset(page: Any, app: Served) -> N
     assert (made.sampling["seed"], made.sampling["temperature"], made.sampling["max_tokens"]) == (7, 0.3, 3)
     # A reload at the very moment of a reply's end would come before the page remembers where it is.
     has_value(page, "#conversation-title :is(input, textarea)", "how do you reply")
-    page.reload(wait_until="domcontentloaded")
+    reload(page)
     page.wait_for_selector("#chat .bar")
     page.click("#how > button")
     has_value(page, "#how-seed input", "7")
@@ -380,7 +381,7 @@ def test_what_a_model_writes_is_shown_and_can_do_nothing(page: Any) -> None:
 def test_a_draft_survives_a_reload_and_is_gone_once_sent(page: Any) -> None:
     eventually(page, "() => document.querySelector('#talk-to input')?.value")
     page.locator("#message textarea").press_sequentially("half a th")
-    page.reload(wait_until="domcontentloaded")
+    reload(page)
     has_value(page, "#message textarea", "half a th")
     page.keyboard.press("End")
     page.locator("#message textarea").press_sequentially("ought")
@@ -389,7 +390,7 @@ def test_a_draft_survives_a_reload_and_is_gone_once_sent(page: Any) -> None:
     eventually(page, "() => document.querySelector('#chat .user-row')")
     wait_for_reply(page)
     assert said(page)[-2] == "half a thought"
-    page.reload(wait_until="domcontentloaded")
+    reload(page)
     page.wait_for_selector("#chat .bar")
     assert page.input_value("#message textarea") == ""
 

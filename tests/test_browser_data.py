@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Served, browser, go, page_of, served
+from browser import Served, browser, go, page_of, reload, served
 
 from alignchat import config
 from alignchat.engine import ScriptedEngine
@@ -99,8 +99,7 @@ def test_a_set_is_mixed_in_looked_through_kept_and_taken_out(
         )
         assert page.locator("#data-chart svg title").first.text_content() == "What a round is trained on"
 
-        page.reload()
-        page.wait_for_selector("#strip li")
+        reload(page)
         go(page, "data")
         page.wait_for_selector("#data-sources td:has-text('mine.jsonl')")
         go(page, "rounds")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser, go, page_of, running_app, wait_for_text, wait_for_value
+from browser import browser, go, page_of, reload, running_app, wait_for_text, wait_for_value
 
 from alignchat import catalog, config
 from alignchat.engine import ScriptedEngine
@@ -118,8 +118,7 @@ def test_fifty_pairs_are_labelled_by_keyboard_alone_and_each_next_one_is_there_a
             ".filter(m => m.name.startsWith('label-')).map(m => m.duration)"
         )
         wait_for_text(page, "#label-progress", "50 labelled · 2 left")
-        page.reload(wait_until="domcontentloaded")
-        page.wait_for_selector("#strip li")
+        reload(page)
         go(page, "label")
         wait_for_text(page, "#label-progress", "50 labelled · 2 left")
         assert shown(page) not in said
@@ -221,8 +220,7 @@ def test_of_pairs_prepared_for_two_agreement_is_told_and_what_is_decided_offline
         assert "local" not in {choice.annotator for choice in choices(tmp_path)}
         page.context.set_offline(False)
         all_saved(page)
-        page.reload(wait_until="domcontentloaded")
-        page.wait_for_selector("#strip li")
+        reload(page)
         go(page, "label")
         wait_for_text(page, "#label-agreement", "α = 1.00 on 2 pairs")
     assert verdicts(tmp_path) == said

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import App, browser, page_of, running_app
+from browser import App, browser, page_of, reload, running_app
 
 from alignchat import config
 from alignchat.engine import ScriptedEngine
@@ -78,14 +78,14 @@ def test_votes_pressed_while_the_connection_is_cut_are_saved_once_when_it_is_bac
         # The page itself comes from the server; only votes are cut off while it is loaded again.
         page.route("**/votes", lambda route: route.abort())
         page.context.set_offline(False)
-        page.reload(wait_until="domcontentloaded")
+        reload(page)
         wait_for(page, "#unsaved", NOT_SAVED[locale])
         assert page.inner_text("#unsaved").startswith("3")
         page.unroute("**/votes")
         page.evaluate("dispatchEvent(new Event('online'))")
         wait_for(page, "#strip .down b", "2")
         page.wait_for_function("document.querySelector('#unsaved').textContent === ''")
-        page.reload(wait_until="domcontentloaded")
+        reload(page)
         wait_for(page, "#strip .down b", "2")
         assert page.evaluate("alignchat.unsaved()") == []
     with FeedbackStore.open(tmp_path / "feedback") as store:
@@ -94,6 +94,21 @@ def test_votes_pressed_while_the_connection_is_cut_are_saved_once_when_it_is_bac
         )
         acts = [e.id for e in store.events() if (e.op, e.kind) == ("add", "thumb")]
         assert len(acts) == len(set(acts)) == 4
+
+
+def test_a_strip_that_was_read_before_a_vote_and_comes_after_it_shows_the_vote(
+    chromium: Any, app: App, replies: list[str]
+) -> None:
+    with page_of(chromium, app) as page:
+        before = page.inner_html("#strip .strip >> xpath=..")
+        assert page.inner_text("#strip .up b") == "0"
+        vote(page, replies[0], True)
+        wait_for(page, "#strip .up b", "1")
+        page.evaluate(
+            "html => { document.querySelector('#strip .strip').parentElement.innerHTML = html }", before
+        )
+        wait_for(page, "#strip .up b", "1")
+        assert page.inner_text("#strip .up span") == "liked"
 
 
 def test_an_answer_that_was_lost_does_not_save_a_vote_twice(

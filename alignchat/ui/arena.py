@@ -124,12 +124,12 @@ class ArenaTab:
         buttons = [*self.verdicts, self.skip, self.undo]
         gr.on(
             [self.run.click, self.box.submit],
-            guard(self._compare, reset=lambda *_: self._state(busy=False)),
+            guard(self._compare),
             [self.box, *self.voices, self.blind],
             [self.notice, self.pair, *self.replies, *self.makers, *buttons, self.run, self.stop],
             show_progress="hidden",
             concurrency_limit=None,
-        )
+        ).then(self._ready, self.pair, [*buttons, self.run, self.stop], **hidden)
         self.stop.click(self._stop, None, self.stop, **hidden)
         self.suggest.click(self._suggest, None, self.box, **hidden)
         self.skip.click(guard(self._skip), None, [self.notice, self.box, self.pair, *buttons], **hidden)
@@ -155,7 +155,11 @@ class ArenaTab:
         # The script finds the comparison's id here; it says nothing else.
         held = {self.notice: _mark(pair) if pair else ""}
         makers = {} if blind or pair is None else self._makers(pair)
-        yield {self.pair: pair, **held, **makers, **self._state(busy=False, choosable=pair is not None)}
+        yield {self.pair: pair, **held, **makers}
+
+    def _ready(self, pair: str | None) -> Updates:
+        """Return the updates for when the page has heard of the end; before, it drops the next request."""
+        return self._state(busy=False, choosable=pair is not None)
 
     def _voted(self, pair: str | None, all: bool) -> Updates:
         if pair is None:

@@ -27,7 +27,9 @@
   const words = () => (known ??= one("#chat-words") ? given("words") : null) ?? {};
   const reason = (tag) => words()[`reason_${tag}`] ?? tag;
   const replies = () => every("#chat .foot[id^=reply-]");
-  const busy = () => Boolean(one("#stop")?.offsetParent);
+  // A message gets its foot when it is whole; the button Stop goes only after the page has heard of the end.
+  const growing = () => every("#chat .message-row").length > every("#chat .foot[id]").length;
+  const busy = () => Boolean(one("#stop")?.offsetParent) && growing();
   const footOf = (element) => element?.closest?.("#chat .foot[id]");
   const factsOf = (foot) => ({ ...foot.facts, ...said.get(foot.facts.id) });
 

@@ -143,17 +143,17 @@ class ChatTab:
         guard, asking = self.notices.guard, [self.head, self.voice, *self.how.inputs()]
         streaming = [*self.opened(), self.box, self.send, self.stop, self.new]
         going: Any = {"show_progress": "hidden", "concurrency_limit": None}
+        # The page drops what is sent before it has heard of the end of the reply, so it waits for that.
+        ready = (lambda: self._busy(False), None, [self.send, self.stop, self.new])
         gr.on(
             [self.send.click, self.box.submit],
-            guard(self._send, reset=lambda _, text, *__: {self.box: text, **self._busy(False)}),
+            guard(self._send, reset=lambda _, text, *__: {self.box: text}),
             [self.box, *asking],
             streaming,
             **going,
-        )
+        ).then(*ready, **QUIET)
         # The component tells of `input` only where a key was pressed, of `change` always.
-        self.act.change(
-            guard(self._act, reset=lambda *_: self._busy(False)), [self.act, *asking], streaming, **going
-        )
+        self.act.change(guard(self._act), [self.act, *asking], streaming, **going).then(*ready, **QUIET)
         self.stop.click(self._stop, None, self.stop, **QUIET)
         opened = self.opened()
         self.list.input(guard(self._chosen), self.list, opened, **QUIET)
@@ -214,7 +214,7 @@ class ChatTab:
         reply: Reply | None = None
         for reply in self.stops.until(request.session_hash, replies):
             yield {self.chatbot: messages.growing(before, reply)}
-        yield self.open(reply.completion_id if reply else None) | self._busy(False)
+        yield self.open(reply.completion_id if reply else None)
 
     def _stop(self, request: gr.Request) -> Updates:
         self.stops.stop(request.session_hash)

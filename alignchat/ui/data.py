@@ -175,7 +175,8 @@ class DataTab:
         loop = self.page.loop
         loop.data.check(text)
         loop.sets_under_way.begin(text, partial(loop.data.get, text))
-        return self.follow()
+        # It is followed even if it has ended by now, or its end would be shown by nobody.
+        return {**self.follow(), self.timer: gr.Timer(active=True)}
 
     def _cancel(self) -> Updates:
         self.page.loop.sets_under_way.stop()

@@ -64,7 +64,8 @@ class How:
         return {name: value for name, value in asked.items() if value != self._default(name)}
 
     def _reset(self) -> Updates:
-        return {self.system: self.defaults.system_prompt, **self.remembered(None)}
+        defaults = {control: self._default(name) for name, control in self.sampling.items()}
+        return {self.system: self.defaults.system_prompt, **defaults}
 
     def inputs(self) -> list[Any]:
         """Return what `asked` is made of."""
@@ -75,6 +76,5 @@ class How:
         return {"system": system or "", **dict(zip(self.sampling, values, strict=True))}
 
     def remembered(self, kept: Mapping[str, Any] | None) -> Updates:
-        """Return the updates that show what this browser kept."""
-        kept = kept or {}
-        return {control: kept.get(name, self._default(name)) for name, control in self.sampling.items()}
+        """Return the updates that show what this browser kept; what it did not is left as it is by now."""
+        return {self.sampling[name]: value for name, value in (kept or {}).items() if name in self.sampling}

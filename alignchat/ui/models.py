@@ -201,7 +201,7 @@ class ModelsTab:
             raise ModelError(self.texts["terms_first"])
         bring = partial(loop.models.get, which, quantisation(format), accept_terms=accepted)
         loop.under_way.begin(which, bring)
-        yield from self.refresh(which)
+        yield from self._begun(which)
 
     def _add(self, source: str, name: str, format: str, which: str) -> Iterator[Updates]:
         if not source.strip():
@@ -209,7 +209,13 @@ class ModelsTab:
         loop, place = self.page.loop, source.strip()
         bring = partial(loop.models.add, place, name=name.strip() or None, quantisation=quantisation(format))
         loop.under_way.begin(place.rstrip("/").rpartition("/")[2], bring)
-        yield from self.refresh(which)
+        yield from self._begun(which)
+
+    def _begun(self, which: str) -> Iterator[Updates]:
+        """Show that something is on its way, even if it has come by now, or nobody would show its end."""
+        updates = self.refresh(which)
+        yield {**next(updates), self.timer: gr.Timer(active=True)}
+        yield from updates
 
     def _cancel(self) -> Updates:
         self.page.loop.under_way.stop()

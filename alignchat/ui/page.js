@@ -1,6 +1,17 @@
 // What all tabs share: the page's language, and code without the joiners that keep HTML out of Markdown.
+//
+// The tabs cannot be used before the server has filled them, or what is typed by then would be replaced.
 (() => {
+  const PATIENCE = 15_000; // milliseconds; then they can, so that a server in trouble can say so
+  const opened = performance.now();
   const JOINER = /\u2060/g;
+
+  const wait = () => {
+    const tabs = document.querySelector("#tabs");
+    const filled = document.querySelector("#strip li") || performance.now() - opened >= PATIENCE;
+    if (tabs && tabs.inert === Boolean(filled)) tabs.inert = !filled;
+  };
+  setTimeout(wait, PATIENCE);
 
   const clean = (code) => {
     const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
@@ -12,6 +23,7 @@
   new MutationObserver(() => {
     const head = document.querySelector("header.head");
     if (head && document.documentElement.lang !== head.lang) document.documentElement.lang = head.lang;
+    wait();
     if (document.querySelector("#reload .now")) location.reload(); // Another model is open now.
     for (const code of document.querySelectorAll(".prose code")) clean(code);
   }).observe(document.documentElement, { subtree: true, childList: true });

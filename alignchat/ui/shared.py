@@ -41,9 +41,9 @@ class Page:
 
     def strip_now(self) -> str:
         """Return the strip of counts as it stands, as a new value: votes change the shown one in place."""
-        loop = self.loop
-        now = views.strip(loop.feedback.stats(), loop.model.name, self.active(), self.running(), self.texts)
-        return f"<!-- {stamp()} -->{now}"
+        loop, at = self.loop, stamp()
+        stats = loop.feedback.stats()
+        return views.strip(stats, at, loop.model.name, self.active(), self.running(), self.texts)
 
     def voices(self) -> list[tuple[str, str]]:
         """Return whom one can talk to: the round in use, each by its number, other models on this machine."""
@@ -65,8 +65,8 @@ class Page:
 
 
 def stamp() -> int:
-    """Return a value that `changed` has not had."""
-    return time.time_ns()
+    """Return the time in microseconds since 1970: a value that `changed` has not had, exact in JavaScript."""
+    return time.time_ns() // 1000
 
 
 def model_and_round(voice: str) -> tuple[str | None, int | None]:

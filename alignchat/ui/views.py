@@ -21,9 +21,12 @@ def notice(sentence: str, kind: str = "error") -> str:
 
 
 def strip(
-    stats: Mapping[str, int], model: str, active: int, running: RoundReport | None, texts: Texts
+    stats: Mapping[str, int], at: int, model: str, active: int, running: RoundReport | None, texts: Texts
 ) -> str:
-    """Return the counts of what was said, the model and the round in use, and what is running."""
+    """Return the counts of what was said, the model and the round in use, and what is running.
+
+    `at` is a time before the counts were read: what a page heard of a vote since then is newer.
+    """
     counts = "".join(
         f'<li class="{key}" data-one="{_text(_counted(key, 1, texts))}" data-many="{_text(texts[key])}">'
         f"<b>{stats[key]}</b> <span>{_text(_counted(key, stats[key], texts))}</span></li>"
@@ -32,7 +35,8 @@ def strip(
     who = f'<b class="model">{_text(model)}</b> · <b>{_text(round_name(active, texts))}</b>'
     used = texts["in_use"].format(round=who)
     now = f'<li class="running">{_text(doing(running, texts))}</li>' if running else ""
-    return f'<ul class="strip" aria-label="{_text(texts["strip"])}">{counts}<li>{used}</li>{now}</ul>'
+    label = _text(texts["strip"])
+    return f'<ul class="strip" data-at="{at}" aria-label="{label}">{counts}<li>{used}</li>{now}</ul>'
 
 
 def saving(head: str, texts: Texts) -> str:

@@ -12,6 +12,7 @@
   const LATE = 1_500; // a vote under way for longer is shown as not saved yet
   const waiting = new Map();
   let [sending, failures, reason, made] = [false, 0, "", 0];
+  let newest = null; // the counts that came last with a vote
   let wake = () => {};
 
   const head = () => document.querySelector("header.head");
@@ -41,14 +42,23 @@
     const text = late.length ? [said, reason].filter(Boolean).join(" ") : place.dataset.refusal ?? "";
     if (place.textContent !== text) place.textContent = text;
   };
-  const tell = (counts) => {
-    show();
-    for (const [kind, number] of Object.entries(counts ?? {})) {
-      const item = document.querySelector(`#strip li.${kind}`);
-      if (!item) continue;
+  // What the strip shows may have been read before the last vote, and come after its answer.
+  const count = () => {
+    const strip = document.querySelector("#strip ul");
+    if (!strip || !newest || Number(strip.dataset.at) >= newest.at) return;
+    strip.dataset.at = newest.at;
+    for (const item of strip.querySelectorAll("li[data-one]")) {
+      const number = newest[item.className];
       item.querySelector("b").textContent = number;
       item.querySelector("span").textContent = number === 1 ? item.dataset.one : item.dataset.many;
     }
+  };
+  new MutationObserver(count).observe(document.documentElement, { subtree: true, childList: true });
+
+  const tell = (counts) => {
+    if (counts && counts.at > (newest?.at ?? 0)) newest = counts;
+    show();
+    count();
     document.dispatchEvent(new CustomEvent("alignchat:votes", { detail: { unsaved: pending(), counts } }));
   };
 

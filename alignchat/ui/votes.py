@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from alignchat.errors import EXPECTED, UNSAVED, DataError
 from alignchat.loop import Loop
 from alignchat.ui.i18n import TEXTS, choose, error_sentence
+from alignchat.ui.shared import stamp
 
 # A vote waits for the disk, not for the processor, and writers that wait together share a sync.
 WRITERS = 16
@@ -95,8 +96,9 @@ def router(loop: Loop) -> APIRouter:
 
 def _save(loop: Loop, body: bytes) -> dict[str, int]:
     _read(body).save(loop)
+    at = stamp()
     stats = loop.feedback.stats()
-    return {key: stats[key] for key in COUNTED}
+    return {"at": at, **{key: stats[key] for key in COUNTED}}
 
 
 def _read(body: bytes) -> AnyVote:
