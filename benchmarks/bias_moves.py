@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bias-data", type=Path, required=True)
     parser.add_argument("--language", choices=("en", "it"), default="en")
+    parser.add_argument("--model", help="a name, or a GGUF file; else the language's stand-in, if it is here")
     parser.add_argument("--prompts", type=int, default=150)
     parser.add_argument("--pairs", type=int, default=120)
     parser.add_argument("--steps", type=int, default=40)
@@ -105,7 +106,7 @@ def opened(asked: argparse.Namespace, home: Path, seed: int = 0) -> Loop:
     }
     # Rows held out would only be measured by their log-probabilities, which takes longer than training.
     training = {"test_share": 0}
-    model = MODELS[asked.language]
+    model = asked.model or MODELS[asked.language]
     return Loop.open(config.load(home, model=model, evaluation=evaluation, training=training))
 
 
