@@ -18,7 +18,8 @@ def main() -> int:
     if options.model:
         arguments["model"] = options.model
     try:
-        return serve(config.load(options.data, **arguments), open_browser=not options.no_browser)
+        settings = config.load(options.data, **arguments)
+        return serve(settings, open_browser=not options.no_browser, insecure_lan=options.insecure_lan)
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 1
@@ -30,8 +31,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Chat, say what is good, retrain, and talk to the result.")
     parser.add_argument("--data", type=Path, metavar="DIR", help="data folder; $ALIGNCHAT_HOME, else ./data")
     parser.add_argument("--model", metavar="NAME_OR_PATH", help="a model's name, or the path of a GGUF file")
-    parser.add_argument("--host", metavar="H", help="address to listen on; only this machine's for now")
+    parser.add_argument(
+        "--host", metavar="H", help="address to listen on; another machine's needs users and TLS"
+    )
     parser.add_argument("--port", type=int, metavar="N", help="port to listen on (7860)")
+    parser.add_argument(
+        "--insecure-lan", action="store_true", help="serve other machines without TLS: passwords can be read"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 

@@ -192,8 +192,19 @@ class EvaluationSettings(Section):
 class ServerSettings(Section):
     """Where the app listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; another machine's only with users and TLS."
+    )
     port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
+    names: tuple[str, ...] = Field(
+        (), description="Names or addresses under which others open the page; none: server.host."
+    )
+    certificate: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        None, description="TLS certificate with its chain, a PEM file."
+    )
+    key: Annotated[Path, AfterValidator(_absolute)] | None = Field(
+        None, description="The certificate's private key, a PEM file."
+    )
 
 
 class RemoteSettings(Section):

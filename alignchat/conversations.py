@@ -86,10 +86,14 @@ class Tree:
 
 
 class Conversations:
-    """All conversations of one store."""
+    """All conversations of one store, or those of some annotators, who then meet no others."""
 
-    def __init__(self, store: FeedbackStore) -> None:
-        self._store = store
+    def __init__(self, store: FeedbackStore, whose: frozenset[str] | None = None) -> None:
+        self._store, self._whose = store, whose
+
+    def of(self, whose: frozenset[str] | None) -> "Conversations":
+        """Return the conversations of some annotators; None means all."""
+        return Conversations(self._store, whose)
 
     @classmethod
     def open(cls, settings: Settings) -> "Conversations":
@@ -104,18 +108,23 @@ class Conversations:
 
     def all(self) -> list[Conversation]:
         """Return all conversations, the newest first."""
-        return self._store.conversations()[::-1]
+        return self._store.conversations(annotators=self._whose)[::-1]
 
     def get(self, id: str) -> Conversation:
         """Return a conversation; raise UnknownRecordError if there is none, or it was deleted."""
+        self._require_mine(id)
         return self._store.conversation(id)
 
     def completion(self, id: str) -> Completion:
         """Return a completion; raise UnknownRecordError if there is none."""
-        return self._store.completion(id)
+        completion = self._store.completion(id)
+        if self._whose is not None and completion.annotator not in self._whose:
+            raise UnknownRecordError(f"There is no completion {id}.")
+        return completion
 
     def latest(self, id: str) -> str | None:
         """Return the id of a conversation's newest completion, None if it has none."""
+        self._require_mine(id)
         completions = self._store.completions(conversation_id=id)
         return completions[-1].id if completions else None
 
@@ -124,6 +133,7 @@ class Conversations:
 
         Raise UnknownRecordError if the conversation has no such completion.
         """
+        self._require_mine(id)
         completions = self._store.completions(conversation_id=id)
         if not completions:
             return []
@@ -134,12 +144,12 @@ class Conversations:
 
     def system(self, completion_id: str) -> str:
         """Return the system prompt that a completion was made under, empty if there was none."""
-        prompt = self._store.completion(completion_id).prompt
+        prompt = self.completion(completion_id).prompt
         return "\n".join(message.content for message in prompt if message.role == "system")
 
     def newest_below(self, completion_id: str) -> str:
         """Return the newest completion of the branches that go through this one."""
-        conversation_id = self._store.completion(completion_id).conversation_id
+        conversation_id = self.completion(completion_id).conversation_id
         return Tree.of(self._store.completions(conversation_id=conversation_id)).newest_below(completion_id)
 
     def search(self, text: str) -> list[Found]:
@@ -158,36 +168,49 @@ class Conversations:
         """Give a conversation another title, cut to its first 60 characters."""
         if not (title := title_of(title)):
             raise DataError("A conversation needs a title; write one.")
-        renamed = replace(self._store.conversation(id), title=title)
+        renamed = replace(self.get(id), title=title)
         self._store.revise(renamed)
         return renamed
 
     def delete(self, id: str) -> Conversation:
         """Take a conversation off the list; nothing said in it is trained on any more."""
-        conversation = self._store.conversation(id)
+        conversation = self.get(id)
         self._store.retract(id)
         return conversation
 
     def undelete(self, id: str) -> Conversation:
         """Bring a deleted conversation back as it was."""
+        self._require_mine(id)
         self._store.unretract(id)
         return self._store.conversation(id)
 
     def export_json(self, id: str) -> dict[str, Any]:
         """Return a conversation with all its branches and what was said of its replies, to be imported."""
-        return transcripts.to_json(self._store, self.get(id))
+        return transcripts.to_json(self._store, self.get(id), self._whose)
 
     def export_markdown(self, id: str, head: str | None = None) -> str:
         """Return a branch of a conversation, the newest one's if not given, for people to read."""
         replies = [(turn.message, turn.completion, turn.thumb) for turn in self.turns(id, head)]
         return transcripts.to_markdown(self.get(id), replies)
 
-    def import_json(self, value: Any) -> dict[str, Any]:
+    def import_json(self, value: Any, *, annotator: str | None = None) -> dict[str, Any]:
         """Add what `export_json` gave; what is here already stays as it is, and a deleted one comes back.
 
         Return the conversation's id and how many records were new; raise DataError if it is something else.
+        Given an annotator, all of it is theirs, whatever it says, and nothing of somebody else's is touched.
         """
-        return transcripts.add(self._store, value)
+        if annotator is None:
+            return transcripts.add(self._store, value)
+        return transcripts.add(self._store, transcripts.owned(value, annotator), touch=self._require_mine)
+
+    def _require_mine(self, id: str) -> None:
+        """Raise UnknownRecordError for a conversation or a completion of somebody else's."""
+        if self._whose is None:
+            return
+        record = self._store.get(id)
+        made = [record] if isinstance(record, Completion) else self._store.completions(conversation_id=id)
+        if not any(completion.annotator in self._whose for completion in made):
+            raise UnknownRecordError(f"There is no conversation {id}.")
 
     def _turns(self, tree: Tree, head: str) -> Iterator[Turn]:
         branch = tree.branch(head)
@@ -195,7 +218,8 @@ class Conversations:
             yield Turn(message=message)
         for completion in branch:
             yield Turn(message=completion.prompt[-1])
-            thumbs = self._store.thumbs(completion_id=completion.id)
+            given = self._store.thumbs(completion_id=completion.id)
+            thumbs = [thumb for thumb in given if self._whose is None or thumb.annotator in self._whose]
             yield Turn(
                 message=Message(role="assistant", content=completion.text),
                 completion=completion,

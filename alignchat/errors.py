@@ -9,6 +9,7 @@ show `EXPECTED` errors as they are; anything else is a bug.
     │   └── AdapterError   the same for an adapter
     ├── DataError          feedback that is not enough, or rows that cannot be read
     ├── DiskError          a file that cannot be written
+    ├── AccountError       a user who is not there, or may not do this
     ├── RoundError         a round that is not there, or not in the state asked for
     └── Cancelled          the person asked to stop
 """
@@ -38,6 +39,10 @@ class DataError(AlignchatError):
 
 class DiskError(AlignchatError):
     """A file that cannot be written; the text names it."""
+
+
+class AccountError(AlignchatError):
+    """A user who is not there, or may not do what was asked for."""
 
 
 class RoundError(AlignchatError):

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -41,11 +42,11 @@ class Feedback:
     def __exit__(self, *_: object) -> None:
         self._store.close()
 
-    def stats(self) -> dict[str, int]:
-        """Count what was said so far."""
-        count = self._store.count
+    def stats(self, annotator: str | None = None) -> dict[str, int]:
+        """Count what was said so far, by everybody or by one annotator."""
+        count = partial(self._store.count, annotator=annotator)
         return {
-            "conversations": count("conversation"),
+            "conversations": self._store.count("conversation"),
             "completions": count("completion"),
             "up": count("thumb", "up", True),
             "down": count("thumb", "up", False),

@@ -24,13 +24,16 @@ class FolderThereError(Exception):
     """Another folder was published under this name first."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` with `content`; a reader sees the old bytes or the new ones, never a part."""
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Replace `path` with `content`; a reader sees the old bytes or the new ones, never a part.
+
+    `mode` are the permissions of the file, less the process's umask.
+    """
     temporary = _temporary_beside(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -41,10 +44,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, mode: int = 0o666) -> None:
     """Write `value` as one JSON document, atomically; NaN is refused."""
     text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False)
-    write_bytes(path, (text + "\n").encode("utf-8", "surrogatepass"))
+    write_bytes(path, (text + "\n").encode("utf-8", "surrogatepass"), mode=mode)
 
 
 def read_json(path: Path) -> Any:

@@ -176,6 +176,9 @@ class Labelling:
     def later(self, id: str, *, annotator: str = "local", holder: str | None = None) -> None:
         """Put a pair off to the end of an annotator's queue; nothing is stored."""
         with self._lock:
+            self._look()
+            if id not in self._items:
+                raise DataError("This pair is no longer in the queue.")
             self._leases[id].pop(holder or annotator, None)
             self._later[annotator].pop(id, None)
             self._later[annotator][id] = None

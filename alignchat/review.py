@@ -69,10 +69,14 @@ class Filters:
 
 
 class Review:
-    """All judgements of one store."""
+    """All judgements of one store, or those of one annotator, who then meets no others."""
 
-    def __init__(self, store: FeedbackStore) -> None:
-        self._store = store
+    def __init__(self, store: FeedbackStore, annotator: str | None = None) -> None:
+        self._store, self._annotator = store, annotator
+
+    def of(self, annotator: str | None) -> "Review":
+        """Return the judgements of one annotator; None means everybody's."""
+        return Review(self._store, annotator)
 
     def find(
         self, filters: Filters | None = None, *, offset: int = 0, limit: int | None = None
@@ -81,15 +85,18 @@ class Review:
 
         What was taken back is among it, unless `counts` asks otherwise; raise DataError for a bad filter.
         """
-        return self._store.judgements((filters or Filters()).wanted(), offset=offset, limit=limit)
+        wanted = (filters or Filters()).wanted()
+        if self._annotator is not None:
+            wanted = replace(wanted, annotator=self._annotator)
+        return self._store.judgements(wanted, offset=offset, limit=limit)
 
     def knows(self, id: str) -> bool:
         """Tell whether this is a judgement that no later one has replaced."""
-        return self._store.judgement(id) is not None
+        return self._mine(id) is not None
 
     def get(self, id: str) -> Judgement:
         """Return one judgement; raise UnknownRecordError if there is none, or a later one replaced it."""
-        judgement = self._store.judgement(id)
+        judgement = self._mine(id)
         if judgement is None:
             raise UnknownRecordError(f"There is no judgement {id}, or a later one is in its place.")
         return judgement
@@ -148,16 +155,27 @@ class Review:
 
     def tags(self) -> list[str]:
         """Return all reasons that count, in alphabetical order."""
+        if self._annotator is not None:
+            return sorted(
+                {tag for thumb in self._store.thumbs(annotator=self._annotator) for tag in thumb.tags}
+            )
         return sorted(self._store.values("thumb", "tags"))
 
     def annotators(self) -> list[str]:
         """Return all who said something that counts, in alphabetical order."""
+        if self._annotator is not None:
+            return [self._annotator]
         kinds = ("thumb", "choice", "edit")
         return sorted({name for kind in kinds for name in self._store.values(kind, "annotator")})
 
     def rounds(self) -> list[int]:
         """Return the rounds that gave any reply, in order."""
         return sorted(n for n in self._store.values("completion", "round") if n is not None)
+
+    def _mine(self, id: str) -> Judgement | None:
+        judgement = self._store.judgement(id)
+        others = judgement and self._annotator not in (None, judgement.record.annotator)
+        return None if others else judgement
 
 
 def to_json(judgement: Judgement) -> dict[str, Any]:

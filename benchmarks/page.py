@@ -3,12 +3,13 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,20 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A running app."""
+    """A running app, and the cookie with which it lets a browser in."""
 
     port: int
+    cookie: str
     process: subprocess.Popen[bytes]
+
+    def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
+        """Open a connection."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request has with it."""
+        return {"content-type": "application/json", "cookie": self.cookie}
 
 
 @contextmanager
@@ -35,23 +46,23 @@ def serving(data: Path, model: str | None, **environment: str) -> Iterator[Runni
         port = probe.getsockname()[1]
     command = [sys.executable, "app.py", "--data", str(data), "--port", str(port), "--no-browser"]
     command += ["--model", model] if model else []
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment})
+    environ = {**os.environ, **environment}
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE)
     try:
-        _wait(port, process)
-        yield Running(port=port, process=process)
+        yield Running(port=port, cookie=_let_in(port, process), process=process)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
 
 
-def press(port: int, button: str, **values: Any) -> Iterator[Message]:
+def press(app: Running, button: str, **values: Any) -> Iterator[Message]:
     """Press a button by its `elem_id` in a session of its own, and yield what the server tells of it.
 
     Every input of the button's is as it stands on a fresh page, but for `values`, by their `elem_id`
     with `_` in place of `-`.
     """
-    page = json.loads(get(port, "/en/config"))
+    page = json.loads(get(app, "/en/config"))
     parts = {part["id"]: part["props"] for part in page["components"]}
     (pressed,) = (i for i, props in parts.items() if props.get("elem_id") == button)
     (act,) = (d for d in page["dependencies"] if [pressed, "click"] in [list(t) for t in d["targets"]])
@@ -59,21 +70,21 @@ def press(port: int, button: str, **values: Any) -> Iterator[Message]:
     data = [values.get(names[i], parts[i].get("value")) for i in act["inputs"]]
     body = {"data": data, "fn_index": act["id"], "trigger_id": pressed, "event_data": None}
     session = uuid4().hex
-    post(port, "/en/gradio_api/queue/join", {**body, "session_hash": session})
-    return _events(port, session)
+    post(app, "/en/gradio_api/queue/join", {**body, "session_hash": session})
+    return _events(app, session)
 
 
-def get(port: int, path: str) -> bytes:
+def get(app: Running, path: str) -> bytes:
     """Get a path of the app."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", path)
+    connection = app.connect()
+    connection.request("GET", path, headers=app.headers)
     return connection.getresponse().read()
 
 
-def post(port: int, path: str, value: dict[str, Any]) -> Any:
+def post(app: Running, path: str, value: dict[str, Any]) -> Any:
     """Post JSON, and return the JSON that answers; raise RuntimeError if the app refuses."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", path, json.dumps(value), {"content-type": "application/json"})
+    connection = app.connect()
+    connection.request("POST", path, json.dumps(value), app.headers)
     answer = connection.getresponse()
     told = answer.read()
     if answer.status != 200:
@@ -81,22 +92,28 @@ def post(port: int, path: str, value: dict[str, Any]) -> Any:
     return json.loads(told)
 
 
-def _events(port: int, session: str) -> Iterator[Message]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    connection.request("GET", f"/en/gradio_api/queue/data?session_hash={session}")
+def _events(app: Running, session: str) -> Iterator[Message]:
+    connection = app.connect(timeout=120)
+    connection.request("GET", f"/en/gradio_api/queue/data?session_hash={session}", headers=app.headers)
     for line in connection.getresponse():
         if line.startswith(b"data: "):
             yield json.loads(line.removeprefix(b"data: "))
     connection.close()
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError("the app ended before it served")
-        try:
-            get(port, "/en/")
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the app did not serve within a minute")
+def _let_in(port: int, process: subprocess.Popen[bytes]) -> str:
+    """Open the address that the app tells once it serves, and return the cookie it gives."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        sys.stderr.write(line.decode())
+        if told := re.search(r"alignchat is at http://[^/]+(\S+)", line.decode()):
+            threading.Thread(target=_pass_on, args=[process.stderr], daemon=True).start()
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", told[1])
+            return (connection.getresponse().getheader("set-cookie") or "").partition(";")[0]
+    raise RuntimeError("the app ended before it served")
+
+
+def _pass_on(lines: Iterable[bytes]) -> None:
+    for line in lines:
+        sys.stderr.write(line.decode())

@@ -7,7 +7,6 @@ write + fdatasync of as many bytes is timed beside them. Each acknowledged vote 
 """
 
 import argparse
-import http.client
 import json
 import os
 import random
@@ -53,7 +52,7 @@ class Figures:
 class Clients:
     """Everything that talks to one server until told to stop."""
 
-    port: int
+    app: page.Running
     replies: Sequence[str]
     pause: float
     stop: threading.Event = field(default_factory=threading.Event)
@@ -64,12 +63,12 @@ class Clients:
 
     def vote(self) -> None:
         """Vote on one reply after another."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = self.app.connect(timeout=60)
         while not self.stop.is_set():
             vote = {"id": uuid4().hex, "completion_id": random.choice(self.replies)}
             body = json.dumps(vote | {"up": random.random() < 0.5, "tags": ["helpful"]})
             begun = time.perf_counter()
-            connection.request("POST", "/votes", body, {"content-type": "application/json"})
+            connection.request("POST", "/votes", body, self.app.headers)
             answer = connection.getresponse()
             answer.read()
             self.times.append((time.perf_counter() - begun) * 1e3)
@@ -83,7 +82,7 @@ class Clients:
     def stream(self) -> None:
         """Ask for one reply after another, as the page does, and read each as it grows."""
         while not self.stop.is_set():
-            for message in page.press(self.port, "send", message=QUESTION):
+            for message in page.press(self.app, "send", message=QUESTION):
                 if self.stop.is_set():
                     return
                 self.pieces += message["msg"] == "process_generating"
@@ -106,10 +105,10 @@ class Clients:
 
 
 def measure(
-    port: int, replies: Sequence[str], folder: Path, *, seconds: float, pause: float, streams: int
+    app: page.Running, replies: Sequence[str], folder: Path, *, seconds: float, pause: float, streams: int
 ) -> tuple[Figures, list[str]]:
     """Let the clients go for some time; return the figures and the ids that were acknowledged."""
-    clients = Clients(port=port, replies=replies, pause=pause)
+    clients = Clients(app=app, replies=replies, pause=pause)
     failures: list[BaseException] = []
 
     def trying(act: Callable[[], None]) -> Callable[[], None]:
@@ -180,7 +179,7 @@ def main() -> int:
         with page.serving(folder / "data", options.model, **LONG) as app:
             for streams in (0, STREAMS):
                 figures, ids = measure(
-                    app.port, replies, folder, seconds=options.seconds, pause=options.pause, streams=streams
+                    app, replies, folder, seconds=options.seconds, pause=options.pause, streams=streams
                 )
                 found[f"{streams} streaming"] = figures
                 saved += ids

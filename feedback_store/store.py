@@ -1,6 +1,6 @@
 """FeedbackStore: add human facts durably, take them back, ask what holds. Knows no model and no screen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +124,15 @@ class FeedbackStore:
         """Return a conversation; raise UnknownRecordError if there is none with this id."""
         return self._typed(Conversation, id)
 
-    def conversations(self) -> list[Conversation]:
-        """List the conversations, oldest first."""
-        return self._find(Conversation, {})
+    def conversations(self, *, annotators: Collection[str] | None = None) -> list[Conversation]:
+        """List the conversations, oldest first; given annotators, those with a completion of theirs."""
+        if annotators is None:
+            return self._find(Conversation, {})
+        with self._view() as view:
+            table = view.tables["completion"]
+            made = [table.rows(table.lookup("annotator", name)) for name in annotators]
+            theirs = {row["conversation_id"] for rows in made for row in rows}
+        return self._find(Conversation, {}, lambda _, row: row["id"] in theirs)
 
     def completions(
         self,
@@ -182,10 +188,18 @@ class FeedbackStore:
         """List the edits that count: the latest of each annotator on each completion, unless retracted."""
         return self._find(Edit, _given(completion_id=completion_id, annotator=annotator))
 
-    def count(self, kind: str, field: str | None = None, value: object = None) -> int:
-        """Count the records of a kind that count now, or those with a value in an indexed field."""
+    def count(
+        self, kind: str, field: str | None = None, value: object = None, *, annotator: str | None = None
+    ) -> int:
+        """Count the records of a kind that count now, or those with a value in an indexed field.
+
+        Given an annotator, count only theirs; conversations have none.
+        """
         with self._view() as view:
             table = view.tables[kind]
+            if annotator is not None:
+                rows = table.rows(table.lookup("annotator", annotator))
+                return sum(field is None or row[field] == value for row in rows)
             return len(table) if field is None else table.number_of(field, value)
 
     def values(self, kind: str, field: str) -> list[Any]:

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 Ids = dict[str, None]  # an ordered set
 INDEXES: dict[str, tuple[str, ...]] = {
     "conversation": (),
-    "completion": ("conversation_id", "round", "model"),
+    "completion": ("conversation_id", "round", "model", "annotator"),
     "thumb": ("completion_id", "tags", "annotator", "up"),
     "choice": ("left_id", "right_id", "annotator", "verdict"),
     "edit": ("completion_id", "annotator"),

@@ -10,18 +10,19 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPCookieProcessor
 
 import pytest
 import uvicorn
 
+from alignchat.accounts import Accounts
 from alignchat.loop import Loop
 from alignchat.ui import server
-from alignchat.ui.guard import Guard
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -49,11 +50,8 @@ class App:
 
     process: subprocess.Popen[bytes]
     port: int
+    url: str
     ready_seconds: float
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
@@ -68,13 +66,32 @@ def start_app(data: Path, **environment: str) -> App:
         [sys.executable, "app.py", "--data", str(data), "--port", str(port), "--no-browser"],
         cwd=ROOT,
         env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
     )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/en/", process)
+        url = address_of(process)
+        with urllib.request.build_opener(HTTPCookieProcessor()).open(url, timeout=30):
+            pass
     except BaseException:
         process.kill()
         raise
-    return App(process=process, port=port, ready_seconds=time.monotonic() - started)
+    return App(process=process, port=port, url=url, ready_seconds=time.monotonic() - started)
+
+
+def address_of(process: subprocess.Popen[bytes]) -> str:
+    """Return the address that the app tells when it serves; what it says goes on to our stderr."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        sys.stderr.write(line.decode())
+        if told := re.search(rb"alignchat is at (\S+)", line):
+            threading.Thread(target=_pass_on, args=[process.stderr], daemon=True).start()
+            return told[1].decode()
+    raise AssertionError("the app ended before its page was there")
+
+
+def _pass_on(lines: Iterable[bytes]) -> None:
+    for line in lines:
+        sys.stderr.write(line.decode())
 
 
 @dataclass
@@ -83,17 +100,15 @@ class Served:
 
     loop: Loop
     port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+    url: str
 
 
 @contextmanager
-def served(loop: Loop) -> Iterator[Served]:
+def served(loop: Loop, accounts: Accounts | None = None) -> Iterator[Served]:
     """Serve a loop's page, guarded as the app is, for the length of the block."""
     port = free_port()
-    guarded = Guard(server.application(loop), hosts=frozenset({f"127.0.0.1:{port}"}))
+    place = server.Place(names=("127.0.0.1",), port=port, accounts=accounts)
+    guarded, query = server.guard(server.application(loop), place)
     running = uvicorn.Server(uvicorn.Config(guarded, port=port, log_level="warning"))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
@@ -101,22 +116,10 @@ def served(loop: Loop) -> Iterator[Served]:
     while not running.started and time.monotonic() < deadline:
         time.sleep(0.01)
     try:
-        yield Served(loop=loop, port=port)
+        yield Served(loop=loop, port=port, url=f"http://127.0.0.1:{port}{query}")
     finally:
         running.should_exit = running.force_exit = True
         thread.join(timeout=10)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the app ended before its page was there"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail("the page was not there after 30 seconds")
 
 
 @contextmanager

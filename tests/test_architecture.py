@@ -121,6 +121,7 @@ LAYERS = (
         "alignchat.balance",
         "alignchat.preferences",
         "alignchat.languages",
+        "alignchat.accounts",
     ),
     ("alignchat.template", "alignchat.gguf_header", "alignchat.config", "alignchat.files"),
     (

@@ -11,6 +11,7 @@ from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from alignchat.ui.conversation_files import router
+from tests.visitors import as_person
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
 def client(loop: Loop) -> TestClient:
     app = FastAPI()
     app.include_router(router(loop))
-    return TestClient(app)
+    return TestClient(as_person(app))
 
 
 def test_a_reply_is_given_as_it_was_written(client: TestClient, loop: Loop) -> None:

@@ -78,7 +78,7 @@ def test_a_round_stops_with_a_checkpoint_and_goes_on_from_there(data: Path) -> N
         next(chatting)
         for number, how in enumerate((signal.SIGTERM, signal.SIGINT), 1):
             with page.serving(data, model, **asked) as app:
-                pressed(page.press(app.port, "retrain", steps=STEPS))
+                pressed(page.press(app, "retrain", steps=STEPS))
                 wait_for_its_first_step(loop, number)
                 end(app, how)
             assert loop.round(number).status == "cancelled"
@@ -91,7 +91,7 @@ def test_a_round_stops_with_a_checkpoint_and_goes_on_from_there(data: Path) -> N
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_reply_in_the_middle_of_its_stream_is_kept(tmp_path: Path, how: signal.Signals) -> None:
     with page.serving(tmp_path, None) as app:
-        told = page.press(app.port, "send", message="Tell a very long story about a ship.")
+        told = page.press(app, "send", message="Tell a very long story about a ship.")
         pictures = (message for message in told if message["msg"] == "process_generating")
         assert len(list(islice(pictures, 4))) == 4  # the first two come before the first token
         end(app, how)

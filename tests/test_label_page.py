@@ -17,6 +17,7 @@ from alignchat.loop import Loop
 from alignchat.ui import i18n, label_routes, standings, votes
 from alignchat.ui.label import stage
 from alignchat.win_rates import Duel, Vote, duel
+from tests.visitors import as_person
 
 EN, IT = i18n.TEXTS["en"], i18n.TEXTS["it"]
 BASE, TUNED = Player("starter", 0), Player("starter", 1)
@@ -37,7 +38,7 @@ def client(loop: Loop) -> TestClient:
     app = FastAPI()
     app.include_router(votes.router(loop))
     app.include_router(label_routes.router(loop))
-    return TestClient(app)
+    return TestClient(as_person(app))
 
 
 def following(client: TestClient, **query: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from benchmarks import page
 from benchmarks import votes as load
 from feedback_store import FeedbackStore
 from tests.tiny_models import write_llama
+from tests.visitors import as_person
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
 def client(loop: Loop) -> TestClient:
     app = FastAPI()
     app.include_router(votes.router(loop))
-    return TestClient(app)
+    return TestClient(as_person(app))
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_votes_are_not_refused_beside_streams(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "tiny.gguf", tied=False)
     replies, folder = load.make_replies(tmp_path / "data"), tmp_path
     with page.serving(tmp_path / "data", str(model), **load.LONG) as app:
-        figures, saved = load.measure(app.port, replies, folder, seconds=4, pause=0.2, streams=load.STREAMS)
+        figures, saved = load.measure(app, replies, folder, seconds=4, pause=0.2, streams=load.STREAMS)
     print(
         f"{figures.votes} votes, {figures.streamed} pieces; p50 {figures.p50:.0f}, p99 {figures.p99:.0f} ms"
     )

@@ -25,11 +25,14 @@ from alignchat.cli import (
     rounds,
     scores,
     talking,
+    users,
 )
 from alignchat.cli.parsing import Command, bare_command
 from alignchat.errors import EXPECTED
 
-GROUPS = (talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper, doctor)
+GROUPS = (
+    talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper, users, doctor,
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

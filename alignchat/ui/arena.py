@@ -14,9 +14,9 @@ import gradio as gr
 from alignchat.errors import DataError
 from alignchat.loop import VERDICTS
 from alignchat.starters import STARTERS
-from alignchat.ui import messages, standings
+from alignchat.ui import messages, people, standings
 from alignchat.ui.errors import Notices, Updates
-from alignchat.ui.shared import ACTIVE, BASE, Page, model_and_round, said
+from alignchat.ui.shared import ACTIVE, BASE, Page, said
 from alignchat.ui.stops import Stops
 
 SIDES = ("left", "right")
@@ -141,9 +141,15 @@ class ArenaTab:
     def _compare(
         self, text: str, first: str, second: str, blind: bool, request: gr.Request
     ) -> Iterator[Updates]:
-        (left_model, left), (right_model, right) = model_and_round(first), model_and_round(second)
+        (left_model, left), (right_model, right) = self.page.voice(first), self.page.voice(second)
         growing = self.page.loop.compare(
-            text, left=left, right=right, left_model=left_model, right_model=right_model, blind=blind
+            text,
+            left=left,
+            right=right,
+            left_model=left_model,
+            right_model=right_model,
+            blind=blind,
+            annotator=people.here().name,
         )
         pair = None
         empty = dict.fromkeys(self.replies, "…") | dict.fromkeys(self.makers, "")
@@ -183,7 +189,7 @@ class ArenaTab:
     def _makers(self, pair: str) -> Updates:
         told = [
             standings.name(maker, self.page.loop.model.name, self.texts)
-            for maker in self.page.loop.arena.makers(pair)
+            for maker in self.page.loop.arena.makers(pair, annotator=people.here().name)
         ]
         return dict(zip(self.makers, map(escape, told), strict=True))
 

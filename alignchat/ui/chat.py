@@ -10,13 +10,15 @@ from typing import Any
 
 import gradio as gr
 
+from alignchat.accounts import LOCAL
 from alignchat.chat import Reply
+from alignchat.conversations import Conversations
 from alignchat.errors import EXPECTED, DataError
-from alignchat.ui import messages, views
+from alignchat.ui import messages, people, views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.how import How
 from alignchat.ui.offer import MinervaOffer
-from alignchat.ui.shared import ACTIVE, Page, model_and_round, said
+from alignchat.ui.shared import ACTIVE, Page, said
 from alignchat.ui.stops import Stops
 from alignchat.ui.texts.chat import WORDS
 
@@ -30,7 +32,6 @@ class ChatTab:
     def __init__(self, page: Page) -> None:
         """Lay the tab out; call inside the tab's block."""
         self.page, self.texts, self.stops = page, page.texts, Stops()
-        self.conversations = page.loop.conversations
         self.head = gr.BrowserState(None, storage_key="alignchat-head", secret="alignchat")
         self.deleted = gr.State(None)
         self.offer = MinervaOffer(page)
@@ -41,6 +42,11 @@ class ChatTab:
                 self._lay_main()
         self.notices = Notices(self.notice, page.language)
         self._wire()
+
+    @property
+    def conversations(self) -> Conversations:
+        """The conversations of the person who asks."""
+        return self.page.loop.conversations.of(people.here().talks_of)
 
     def _lay_side(self) -> None:
         texts = self.texts
@@ -188,6 +194,7 @@ class ChatTab:
         id, text = wanted.get("id"), wanted.get("text")
         match wanted["act"]:
             case "again" | "ask":
+                self.conversations.completion(id)
                 replies = loop.again(id, text, **self._asked(voice, how))
                 before = self._messages(id)[: -1 if text is None else -2]
                 before = before if text is None else messages.asked(before, text)
@@ -196,17 +203,19 @@ class ChatTab:
             case "show":
                 yield self.open(self.conversations.newest_below(id))
             case "edit":
-                edited = loop.edit(id, text)
+                self.conversations.completion(id)
+                edited = loop.edit(id, text, annotator=people.here().name)
                 yield self.open(edited, asking=True)
             case "prefer":
-                loop.prefer(id)
+                self.conversations.completion(id)
+                loop.prefer(id, annotator=people.here().name)
                 yield self.open(head) | {self.notice: said(self.texts["preferred"])}
             case "import":
                 yield self._imported(text)
 
     def _asked(self, voice: str, how: Sequence[Any]) -> dict[str, Any]:
-        model, round = model_and_round(voice)
-        return {"model": model, "round": round, **self.how.asked(*how)}
+        model, round = self.page.voice(voice)
+        return {"model": model, "round": round, "annotator": people.here().name, **self.how.asked(*how)}
 
     def _streamed(self, before: list[Any], replies: Any, request: gr.Request) -> Iterator[Updates]:
         """Show a reply as it grows after the messages before it, and then the branch that ends in it."""
@@ -257,7 +266,9 @@ class ChatTab:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise DataError(self.texts["import_no_json"]) from error
-        id = self.conversations.import_json(value)["conversation_id"]
+        person = people.here()
+        annotator = None if person == LOCAL else person.name
+        id = self.conversations.import_json(value, annotator=annotator)["conversation_id"]
         title = self._name(self.conversations.get(id))
         arrived = said(self.texts["conversation_imported"].format(title=title))
         return self.open(self.conversations.latest(id)) | {self.notice: arrived}

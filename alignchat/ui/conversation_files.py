@@ -4,19 +4,21 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from alignchat.errors import EXPECTED
 from alignchat.loop import Loop
+from alignchat.ui import people
 
 
 def router(loop: Loop) -> APIRouter:
     """Return the routes; an id of a reply stands for the branch that ends in it."""
-    routes, conversations = APIRouter(prefix="/conversations"), loop.conversations
+    routes = APIRouter(prefix="/conversations")
 
     @routes.get("/{completion_id}/text")
-    def text(completion_id: str) -> Response:
+    def text(request: Request, completion_id: str) -> Response:
+        conversations = loop.conversations.of(people.of(request.scope).talks_of)
         try:
             reply = conversations.completion(completion_id)
         except EXPECTED as error:
@@ -24,7 +26,8 @@ def router(loop: Loop) -> APIRouter:
         return JSONResponse({"asked": reply.prompt[-1].content, "text": reply.text})
 
     @routes.get("/{completion_id}/{kind}")
-    def file(completion_id: str, kind: str) -> Response:
+    def file(request: Request, completion_id: str, kind: str) -> Response:
+        conversations = loop.conversations.of(people.of(request.scope).talks_of)
         try:
             conversation = conversations.get(conversations.completion(completion_id).conversation_id)
             if kind == "markdown":

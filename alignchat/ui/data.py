@@ -99,17 +99,26 @@ class DataTab:
         # Tens of thousands of rows take half a minute.
         slow: Any = {**free, "show_progress": "minimal", "show_progress_on": self.summary}
         self.add.click(
-            guard(self._add), [self.name, self.amount, self.weight], [self.notice, *self.going()], **free
+            guard(self._add, owner=True),
+            [self.name, self.amount, self.weight],
+            [self.notice, *self.going()],
+            **free,
         )
-        self.cancel.click(self._cancel, None, self.going(), queue=False, show_progress="hidden")
-        self.method.input(guard(self.refresh), self.chosen_now(), seen, **slow)
-        self.chosen.input(guard(self._choose), [self.chosen, self.method], [sets, *seen], **slow)
+        self.cancel.click(
+            guard(self._cancel, owner=True),
+            None,
+            [self.notice, *self.going()],
+            queue=False,
+            show_progress="hidden",
+        )
+        self.method.input(guard(self.refresh, owner=True), self.chosen_now(), seen, **slow)
+        self.chosen.input(guard(self._choose, owner=True), [self.chosen, self.method], [sets, *seen], **slow)
         self.timer.tick(self._tick, None, [*self.going(), self.ended], **free)
-        self.ended.change(guard(self._end), [sets, self.method], [sets, *seen], **slow)
+        self.ended.change(guard(self._end, owner=True), [sets, self.method], [sets, *seen], **slow)
         paging = [self.method, sets, self.which, self.first]
         shown = [self.notice, self.rows, self.first, self.earlier, self.later]
         for button, step in ((self.which.input, None), (self.earlier.click, -PAGE), (self.later.click, PAGE)):
-            button(guard(partial(self._turn, step)), paging, shown, **free)
+            button(guard(partial(self._turn, step), owner=True), paging, shown, **free)
 
     def chosen_now(self) -> list[Any]:
         """Return what `refresh` reads."""

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from alignchat.errors import EXPECTED
-from alignchat.ui import views
+from alignchat.ui import people, views
 from alignchat.ui.i18n import TEXTS, Language, error_sentence
 
 Updates = dict[Any, Any]
@@ -29,13 +29,20 @@ class Notices:
         self.place = place
         self._language = language
 
-    def guard(self, handler: Handler, *, reset: Callable[..., Updates] | None = None) -> Handler:
-        """Return the handler with its errors shown; `reset` gives updates for its inputs after one."""
+    def guard(
+        self, handler: Handler, *, reset: Callable[..., Updates] | None = None, owner: bool = False
+    ) -> Handler:
+        """Return the handler with its errors shown; `reset` gives updates for its inputs after one.
+
+        With `owner` it answers nobody else, whatever the page shows.
+        """
+        allow = (lambda: people.require_owner(people.here())) if owner else people.here
         if inspect.isgeneratorfunction(handler):
 
             @functools.wraps(handler)
             def steps(*inputs: Any) -> Iterator[Updates]:
                 try:
+                    allow()
                     with closing(handler(*inputs)) as updates:
                         for update in updates:
                             yield {self.place: "", **update}
@@ -47,6 +54,7 @@ class Notices:
         @functools.wraps(handler)
         def step(*inputs: Any) -> Updates:
             try:
+                allow()
                 return {self.place: "", **handler(*inputs)}
             except Exception as error:  # The edge, as above.
                 return self._show(error) | (reset(*inputs) if reset else {})

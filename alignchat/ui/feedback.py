@@ -5,8 +5,8 @@ from typing import Any
 import gradio as gr
 
 from alignchat import coach
-from alignchat.review import SIDES, THUMBS, VERDICTS, Filters, Judgement
-from alignchat.ui import feedback_views
+from alignchat.review import SIDES, THUMBS, VERDICTS, Filters, Judgement, Review
+from alignchat.ui import feedback_views, people
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.feedback_files import FeedbackFiles
 from alignchat.ui.i18n import round_name
@@ -27,7 +27,7 @@ class FeedbackTab:
 
     def __init__(self, page: Page) -> None:
         """Lay the tab out; call inside the tab's block."""
-        self.page, self.texts, self.review = page, page.texts, page.loop.feedback.review
+        self.page, self.texts = page, page.texts
         self.offset, self.editing = gr.State(0), gr.State(None)
         self.act, self.open = self._unseen("feedback-act"), self._unseen("feedback-open")
         self.coach = gr.Markdown(elem_id="coach", sanitize_html=False)
@@ -42,6 +42,11 @@ class FeedbackTab:
         self.files = FeedbackFiles(page)
         self.notices = Notices(self.notice, page.language)
         self._wire()
+
+    @property
+    def review(self) -> Review:
+        """The ratings that the person who asks may see and change."""
+        return self.page.loop.feedback.review.of(people.here().ratings_of)
 
     def _unseen(self, name: str) -> gr.Textbox:
         apart = gr.InputHTMLAttributes(tabindex=-1)
@@ -247,6 +252,8 @@ class FeedbackTab:
         }
 
     def _coach(self) -> str:
+        if people.here().role != "owner":
+            return ""  # it speaks of rounds, and of what everybody said
         outlooks = coach.outlooks(self.review.signals())
         return feedback_views.coach(outlooks, self.page.language, self.texts)
 

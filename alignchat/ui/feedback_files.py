@@ -19,7 +19,7 @@ class FeedbackFiles:
         self.page, self.texts = page, page.texts
         self.imported = gr.State(0)
         texts = self.texts
-        with gr.Accordion(texts["files"], open=False, elem_id="feedback-files"):
+        with gr.Accordion(texts["files"], open=False, elem_id="feedback-files") as self.panel:
             self.path = gr.Textbox(
                 label=texts["files_path"], placeholder=texts["files_path_hint"], elem_id="files-path"
             )
@@ -47,9 +47,9 @@ class FeedbackFiles:
             self.notice = gr.Markdown(elem_id="files-notice", elem_classes="notices")
         guard = Notices(self.notice, page.language).guard
         given, outcome = [self.path, self.coming], [self.notice, self.imported]
-        self.look.click(guard(self._look), given, self.notice)
-        self.bring.click(guard(self._bring), given, outcome)
-        self.export.click(guard(self._export), [self.path, self.going], self.notice)
+        self.look.click(guard(self._look, owner=True), given, self.notice)
+        self.bring.click(guard(self._bring, owner=True), given, outcome)
+        self.export.click(guard(self._export, owner=True), [self.path, self.going], self.notice)
 
     def _look(self, path: str, format: ImportFormat) -> Updates:
         report = self.page.loop.feedback.import_file(_named(path, self.texts), format=format, dry_run=True)

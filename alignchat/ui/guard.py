@@ -1,7 +1,7 @@
-"""A door before the page: only this machine's own page may talk to it. Knows no route's meaning.
+"""A gate before the page: only its own browser window may talk to it. Knows neither routes nor people.
 
 Without it any website could talk to a server on localhost, directly or by DNS rebinding: gradio
-checks neither Host nor Origin, and lets itself be framed.
+checks neither Host nor Origin, believes forwarded headers, and lets itself be framed.
 """
 
 import re
@@ -14,11 +14,14 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 16_000_000  # bytes; a conversation that is brought back is far below
-# Routes that the page does not use, and that would take files, read them, or fetch for others.
-UNUSED = re.compile(
-    r"/(upload|upload_progress|monitoring|proxy=|file=|file/|stream/|deep_link|component_server|"
-    r"process_recording|openapi|docs|redoc|login|logout|mcp|dev/|call/)"
+# Of gradio's routes those that the page uses; the others would take files, read them, or fetch for others.
+GRADIO = re.compile(r"/(en|it)(/.*)?", re.DOTALL)
+USED = re.compile(
+    r"/(en|it)(/|/config|/theme\.css|/(assets|static|svelte)/[\w./-]+|/gradio_api/"
+    r"(info|startup-events|queue/join|queue/data|cancel|run/predict|heartbeat/\w+))?"
 )
+FORMS = ("/login", "/logout")
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 HEADERS = {
     "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -33,38 +36,86 @@ HEADERS = {
 class Guard:
     """Refuses what does not come from the page itself, and adds the headers that contain it."""
 
-    def __init__(self, app: App, *, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._hosts = hosts
+    def __init__(self, app: App, *, hosts: frozenset[str], scheme: str = "http") -> None:
+        self._app, self._hosts, self._scheme = app, hosts, scheme
         self._added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-            return
-        status = self._refusal(scope) if scope["type"] == "http" else 403
-        if status:
-            await send({"type": "http.response.start", "status": status, "headers": self._added})
-            await send({"type": "http.response.body", "body": b"Refused.\n"})
-            return
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+        elif status := self._refusal(scope):
+            await self._refuse(send, status)
+        else:
+            own = [pair for pair in scope["headers"] if not _is_forwarded(pair[0])]
+            await self._pass({**scope, "headers": own}, receive, send)
+
+    async def _pass(self, scope: Message, receive: Receive, send: Send) -> None:
+        taken, started = 0, False
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            return message if taken <= MAX_BODY else {"type": "http.disconnect"}
 
         async def contained(message: Message) -> None:
+            nonlocal started
+            if taken > MAX_BODY:
+                return
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._added]
+                started = True
+                there = {name for name, _ in message.get("headers", ())}
+                added = [pair for pair in self._added if pair[0] not in there]
+                message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
-        await self._app(scope, receive, contained)
+        try:
+            await self._app(scope, limited, contained)
+        except Exception:
+            if taken <= MAX_BODY:
+                raise
+        if taken > MAX_BODY and not started:
+            await self._refuse(send, 413)
+
+    async def _refuse(self, send: Send, status: int) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": list(self._added)})
+        await send({"type": "http.response.body", "body": b"Refused.\n"})
 
     def _refusal(self, scope: Message) -> int | None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        names = [name for name, _ in scope["headers"]]
         host, origin = headers.get("host", ""), headers.get("origin")
-        foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-        if host not in self._hosts or (origin is not None and origin != f"http://{host}"):
+        method, path = scope["method"], scope["path"]
+        if names.count(b"host") != 1 or names.count(b"origin") > 1 or host not in self._hosts:
             return 403
-        if foreign and not (scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"):
+        if origin is not None and origin != f"{self._scheme}://{host}":
             return 403
-        if UNUSED.search(scope["path"]):
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not _is_a_link(
+            method, headers
+        ):
+            return 403
+        if method not in ("GET", "HEAD", "POST"):
+            return 405
+        if ".." in path or not path.isprintable() or (GRADIO.fullmatch(path) and not USED.fullmatch(path)):
             return 404
-        length = headers.get("content-length", "" if scope["method"] == "POST" else "0")
-        return None if length.isdigit() and int(length) <= MAX_BODY else 413
+        wanted = FORM if path in FORMS else JSON
+        if method == "POST" and headers.get("content-type", "").partition(";")[0].strip() != wanted:
+            return 415
+        length = headers.get("content-length", "0")  # what says nothing of its length is counted
+        return None if length.isdecimal() and length.isascii() and int(length) <= MAX_BODY else 413
+
+
+def _is_a_link(method: str, headers: MutableMapping[str, str]) -> bool:
+    """Tell whether somebody followed a link from another site, to a page of its own."""
+    whole = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return method == "GET" and whole
+
+
+def _is_forwarded(name: bytes) -> bool:
+    """Tell whether a header speaks for another machine: no proxy is configured, so none is believed."""
+    return name == b"forwarded" or name.startswith(
+        (b"x-forwarded-", b"x-real-", b"x-original-", b"x-rewrite-")
+    )

@@ -26,6 +26,11 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "ora; riprova.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
     "domanda; prima confrontale.",
+    # People
+    r"Only an owner may do this; ask one\.": "Può farlo solo un proprietario; chiedilo a chi lo è.",
+    r"Nobody is known to ask for this; reload the page\.": "Non si sa chi lo chiede; ricarica la pagina.",
+    r"Whom you chose to talk to is not here any more; choose again\.": "Chi avevi scelto non c'è più; "
+    "scegli di nuovo.",
     # Conversations
     r"A conversation needs a title.*": "Una conversazione ha bisogno di un titolo; scrivine uno.",
     r"That reply is of another conversation.*": "Quella risposta è di un'altra conversazione; aprila, poi "

@@ -85,13 +85,13 @@ class LabelTab:
         )
         guard, outputs = self.notices.guard, [self.notice, *self.shown()]
         asked = [self.source, self.list, self.set, self.count, self.overlap]
-        self.run.click(guard(self._prepare), asked, outputs, **hidden)
+        self.run.click(guard(self._prepare, owner=True), asked, outputs, **hidden)
         for button, act in {
             self.go_on: self._go_on,
             self.forget: self._forget,
             self.stop: self._stop,
         }.items():
-            button.click(guard(act), None, outputs, **hidden)
+            button.click(guard(act, owner=True), None, outputs, **hidden)
         self.timer.tick(self.refresh, None, self.shown(), show_progress="hidden", concurrency_limit=None)
 
     def shown(self) -> list[gr.blocks.Block]:

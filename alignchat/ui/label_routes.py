@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from alignchat.errors import EXPECTED
 from alignchat.labelling import Item
 from alignchat.loop import Loop
+from alignchat.ui import people
 from alignchat.ui.i18n import TEXTS, choose, error_sentence
 
 # HTML in a text is shown as it is written; nothing in it is fetched, and nothing leads away.
@@ -51,24 +52,43 @@ def router(loop: Loop) -> APIRouter:
         have: Annotated[list[Id] | None, Query(max_length=100)] = None,
     ) -> JSONResponse:
         def find() -> dict[str, Any]:
-            items = queue.take(holder=page, have=have or (), count=count)
-            return {"items": [_shown(item) for item in items], "state": asdict(queue.state())}
+            name, holder = _who(request, page)
+            items = queue.take(annotator=name, holder=holder, have=have or (), count=count)
+            return {"items": [_shown(item) for item in items], "state": asdict(queue.state(annotator=name))}
 
         return _answered(request, find)
 
     @routes.post("/later")
     def later(request: Request, asked: Asked) -> JSONResponse:
-        return _answered(request, lambda: queue.later(asked.id, holder=asked.page))
+        def put_off() -> None:
+            name, holder = _who(request, asked.page)
+            queue.later(asked.id, annotator=name, holder=holder)
+
+        return _answered(request, put_off)
 
     @routes.post("/discard")
     def discard(request: Request, asked: Asked) -> JSONResponse:
-        return _answered(request, lambda: queue.discard(asked.id))
+        def discard() -> None:
+            people.require_owner(people.of(request.scope))
+            queue.discard(asked.id)
+
+        return _answered(request, discard)
 
     @routes.post("/restore")
     def restore(request: Request, asked: Asked) -> JSONResponse:
-        return _answered(request, lambda: queue.restore(asked.id))
+        def restore() -> None:
+            people.require_owner(people.of(request.scope))
+            queue.restore(asked.id)
+
+        return _answered(request, restore)
 
     return routes
+
+
+def _who(request: Request, page: str) -> tuple[str, str]:
+    """Return whose the session is, and that page of theirs: nobody speaks for another's page."""
+    name = people.of(request.scope).name
+    return name, f"{name}/{page}"
 
 
 def html(text: str) -> str:

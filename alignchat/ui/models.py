@@ -111,16 +111,18 @@ class ModelsTab:
         free: Any = {"show_progress": "hidden", "concurrency_limit": None}
         at_once: Any = {"show_progress": "hidden", "queue": False}
         self.which.input(guard(self.refresh), self.which, seen, trigger_mode="multiple", **free)
-        self.get.click(guard(self._get), [self.which, self.accept, self.format], seen, **free)
+        self.get.click(guard(self._get, owner=True), [self.which, self.accept, self.format], seen, **free)
         adding = [self.source, self.name, self.add_format, self.which]
-        self.add.click(guard(self._add), adding, seen, **free)
-        self.talk.click(guard(self._talk), self.which, [self.notice, self.reload], **free)
-        self.cancel.click(guard(self._cancel), None, [self.notice, self.progress, self.cancel], **at_once)
-        self.default.click(guard(self._use), self.which, seen, **free)
+        self.add.click(guard(self._add, owner=True), adding, seen, **free)
+        self.talk.click(guard(self._talk, owner=True), self.which, [self.notice, self.reload], **free)
+        self.cancel.click(
+            guard(self._cancel, owner=True), None, [self.notice, self.progress, self.cancel], **at_once
+        )
+        self.default.click(guard(self._use, owner=True), self.which, seen, **free)
         asking = [self.notice, self.confirm, self.question]
-        self.remove.click(guard(self._ask), self.which, asking, **at_once)
+        self.remove.click(guard(self._ask, owner=True), self.which, asking, **at_once)
         self.keep.click(lambda: gr.Column(visible=False), None, self.confirm, **at_once)
-        self.really.click(guard(self._remove), self.which, seen, **free)
+        self.really.click(guard(self._remove, owner=True), self.which, seen, **free)
         self.timer.tick(self._tick, None, [self.timer, self.progress, self.cancel, self.ended], **free)
         self.ended.change(guard(self._end), self.which, [self.source, self.name, *seen], **free)
 

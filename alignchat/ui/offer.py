@@ -3,7 +3,7 @@
 import gradio as gr
 
 from alignchat.catalog import MINERVA, STARTER
-from alignchat.ui import model_views
+from alignchat.ui import model_views, people
 from alignchat.ui.errors import Updates
 from alignchat.ui.shared import Page
 
@@ -37,7 +37,13 @@ class MinervaOffer:
         """Return the updates that show the line where there is something to offer."""
         loop = self.page.loop
         report = next(report for report in loop.models.reports() if report.name == MINERVA)
-        wanted = loop.model.name == STARTER and report.state in ("available", "partial") and not dismissed
+        owner = people.here().role == "owner"
+        wanted = (
+            owner
+            and loop.model.name == STARTER
+            and report.state in ("available", "partial")
+            and not dismissed
+        )
         size = model_views.size(report.bytes, self.page.texts)
         text = self.page.texts["minerva_offer"].format(size=size, licence=report.licence)
         return {self.row: gr.Row(visible=wanted), self.text: text}

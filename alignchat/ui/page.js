@@ -28,6 +28,14 @@
     for (const code of document.querySelectorAll(".prose code")) clean(code);
   }).observe(document.documentElement, { subtree: true, childList: true });
 
+  document.addEventListener("click", async (event) => {
+    if (event.target.id !== "sign-out") return;
+    await fetch("/logout", {
+      method: "POST", redirect: "manual", headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+    location.assign("/login");
+  });
+
   // What is selected and copied outside code has none of them either.
   document.addEventListener("copy", (event) => {
     const selected = String(getSelection());

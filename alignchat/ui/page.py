@@ -7,6 +7,7 @@ import gradio as gr
 
 from alignchat.catalog import MINERVA
 from alignchat.loop import Loop
+from alignchat.ui import people, views
 from alignchat.ui.arena import ArenaTab
 from alignchat.ui.chat import ChatTab
 from alignchat.ui.data import DataTab
@@ -29,7 +30,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
     blocks: gr.Blocks
     with gr.Blocks(title="alignchat", analytics_enabled=False) as blocks:
         _lay_head(language, texts)
-        page, retrain = _lay_strip(loop, language, texts)
+        page, retrain, who = _lay_strip(loop, language, texts)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
                 chat = ChatTab(page)
@@ -56,7 +57,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         _open_replies(feedback, chat, tabs)
         seen = [data.notice, *data.shown()]
         data_tab.select(
-            data.notices.guard(data.refresh),
+            data.notices.guard(data.refresh, owner=True),
             data.chosen_now(),
             seen,
             show_progress="minimal",
@@ -75,6 +76,8 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             queue=False,
             show_progress="hidden",
         )
+        owners = [data_tab, rounds_tab, models_tab, retrain, label.panel, feedback.files.panel]
+        _name(blocks, who, owners, texts)
         _follow(blocks, page, chat, arena, rounds, scores)
         offering = [chat.notice, *chat.offer.shown()]
         blocks.load(chat.notices.guard(chat.offer.refresh), chat.offer.dismissed, offering, **HIDDEN)
@@ -82,13 +85,14 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
     return blocks
 
 
-def _lay_strip(loop: Loop, language: Language, texts: Texts) -> tuple[Page, gr.Button]:
-    """Lay the strip above the tabs; return what every tab is given, and the button that leads to Rounds."""
+def _lay_strip(loop: Loop, language: Language, texts: Texts) -> tuple[Page, gr.Button, gr.Markdown]:
+    """Lay the strip above the tabs; return what every tab is given, the button to Rounds, and who is here."""
     with gr.Row(elem_id="strip-row"):
         strip = gr.Markdown(elem_id="strip", sanitize_html=False)
         retrain = gr.Button(
             texts["retrain"], size="sm", scale=0, min_width=110, elem_id="to-rounds", variant="primary"
         )
+        who = gr.Markdown(elem_id="who", sanitize_html=False)
     page = Page(
         loop=loop,
         texts=texts,
@@ -99,7 +103,7 @@ def _lay_strip(loop: Loop, language: Language, texts: Texts) -> tuple[Page, gr.B
         watched=gr.State(None),
         sets=gr.BrowserState([], storage_key="alignchat-sets", secret="alignchat"),
     )
-    return page, retrain
+    return page, retrain, who
 
 
 def _lay_head(language: Language, texts: Texts) -> None:
@@ -124,6 +128,17 @@ def _open_replies(feedback: FeedbackTab, chat: ChatTab, tabs: gr.Tabs) -> None:
 
     handler = feedback.notices.guard(open)
     feedback.open.change(handler, feedback.open, [feedback.notice, tabs, *chat.opened()], **HIDDEN)
+
+
+def _name(blocks: gr.Blocks, who: gr.Markdown, owners: list[Any], texts: Texts) -> None:
+    """Say who has signed in, and show annotators only what answers them."""
+
+    def load() -> Updates:
+        person = people.here()
+        hidden = {} if person.role == "owner" else {part: gr.update(visible=False) for part in owners}
+        return {who: views.who(person, texts), **hidden}
+
+    blocks.load(load, None, [who, *owners], **HIDDEN)
 
 
 def _follow(

@@ -83,7 +83,7 @@ class RoundsTab:
         guard = self.notices.guard
         for choice in (self.method, self.preset):
             choice.change(
-                guard(self._explain),
+                guard(self._explain, owner=True),
                 [self.method, self.page.sets, self.preset],
                 [self.notice, self.about, self.preview],
                 queue=False,
@@ -91,21 +91,24 @@ class RoundsTab:
             )
         asked = [self.method, self.page.sets, self.steps, self.preset, *self.advanced.components]
         self.measure.click(
-            guard(self._measure), asked, [self.notice, self.estimate, self.measure], show_progress="hidden"
+            guard(self._measure, owner=True),
+            asked,
+            [self.notice, self.estimate, self.measure],
+            show_progress="hidden",
         )
         self.page.changed.change(self.refresh, self.chosen(), self.shown(), show_progress="hidden")
         self.which.input(self._select, self.which, self._selected(), queue=False, show_progress="hidden")
         said_and_begun = [self.notice, *self.page.followed(), self.which]
         self.start.click(
-            guard(self._start),
+            guard(self._start, owner=True),
             [self.parent, *asked],
             said_and_begun,
             show_progress="hidden",
         )
         outcomes = [self.notice, self.page.strip, self.page.changed]
-        self.use.click(guard(self._use), self.which, outcomes, show_progress="hidden")
-        self.cancel.click(guard(self._cancel), self.which, [self.notice], show_progress="hidden")
-        self.resume.click(guard(self._resume), self.which, said_and_begun, show_progress="hidden")
+        self.use.click(guard(self._use, owner=True), self.which, outcomes, show_progress="hidden")
+        self.cancel.click(guard(self._cancel, owner=True), self.which, [self.notice], show_progress="hidden")
+        self.resume.click(guard(self._resume, owner=True), self.which, said_and_begun, show_progress="hidden")
 
     def chosen(self) -> list[gr.components.Component]:
         """Return what `refresh` reads."""

@@ -65,7 +65,7 @@ class ScoresTab:
 
     def _wire(self) -> None:
         self.measure.click(
-            self.notices.guard(self._measure),
+            self.notices.guard(self._measure, owner=True),
             self.which,
             [self.notice, *self.page.followed()],
             show_progress="hidden",

@@ -7,18 +7,22 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 import sys
 import threading
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from alignchat.config import Settings
+from alignchat.accounts import Accounts
+from alignchat.config import ServerSettings, Settings
 from alignchat.errors import SettingsError
 from alignchat.loop import Loop
-from alignchat.ui.guard import Guard
+from alignchat.ui.door import LoginDoor, OwnSessions, TokenDoor
+from alignchat.ui.guard import App, Guard
 from alignchat.ui.i18n import LANGUAGES, choose
 
 LOOPBACK = {
@@ -32,17 +36,16 @@ COOKIE = "alignchat-language"
 SCRIPTS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.js"))}
 
 
-def serve(settings: Settings, *, open_browser: bool) -> int:
-    """Serve until SIGTERM or Ctrl-C and return 0; raise one of `errors.EXPECTED` if it cannot begin."""
+def serve(settings: Settings, *, open_browser: bool, insecure_lan: bool = False) -> int:
+    """Serve until SIGTERM or Ctrl-C and return 0; raise one of `errors.EXPECTED` if it cannot begin.
+
+    `insecure_lan` lets other machines in without TLS.
+    """
+    place = _place(settings, insecure_lan=insecure_lan)
     host, port = settings.server.host, settings.server.port
-    if host not in LOOPBACK:
-        raise SettingsError(
-            f"The setting server.host cannot be {host}: there are no accounts yet, so only this machine is "
-            "served; use 127.0.0.1."
-        )
     with _interruptible(), _listen(host, port) as listening, Loop.open(settings) as loop:
         loop.warm_up()
-        _run(loop, listening, LOOPBACK[host], port, open_browser=open_browser)
+        _run(loop, listening, place, open_browser=open_browser)
         if (stopped := loop.stop_own_round(CHECKPOINT_SECONDS)) is not None:
             print(f"Round {stopped} stops with a checkpoint, to be resumed.", file=sys.stderr)
     return 0
@@ -57,6 +60,74 @@ def _interruptible() -> Iterator[None]:
             yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the page is: under which names, and with which accounts and certificate, if any."""
+
+    names: tuple[str, ...]
+    port: int
+    accounts: Accounts | None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def scheme(self) -> str:
+        """The address's scheme."""
+        return "https" if self.certificate else "http"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The Host headers that a browser sends to this place."""
+        usual = {"http": 80, "https": 443}[self.scheme] == self.port
+        return frozenset(name if usual else f"{name}:{self.port}" for name in self.names)
+
+
+def _place(settings: Settings, *, insecure_lan: bool) -> Place:
+    """Look at users, names and certificate; raise SettingsError or AccountError if they do not suffice."""
+    server, accounts = settings.server, Accounts(settings.data)
+    _check_certificate(server)
+    people = accounts.people()
+    names = server.names or LOOPBACK.get(server.host) or (server.host,)
+    if server.host not in LOOPBACK or server.names:
+        if not any(person.role == "owner" for person in people):
+            raise SettingsError(
+                f"The setting server.host cannot be {server.host} yet: other machines are served only to "
+                "people with a password. Add yourself first: alignchat users add NAME --role owner."
+            )
+        if not server.certificate and not insecure_lan:
+            raise SettingsError(
+                f"The setting server.host cannot be {server.host} without TLS: set server.certificate and "
+                "server.key, or start with --insecure-lan if nobody else can listen on this network."
+            )
+        if not server.names and server.host in ("0.0.0.0", "::", ""):
+            raise SettingsError(
+                f"The setting server.names is empty: with server.host {server.host} say under which names "
+                'or addresses others open the page, as in ["labels.example.org"].'
+            )
+    shown = tuple(f"[{name}]" if ":" in name and name[0] != "[" else name for name in names)
+    return Place(
+        names=shown,
+        port=server.port,
+        accounts=accounts if people else None,
+        certificate=server.certificate,
+        key=server.key,
+    )
+
+
+def _check_certificate(server: ServerSettings) -> None:
+    """Raise SettingsError if there is a certificate and it cannot be used."""
+    if server.certificate is None and server.key is None:
+        return
+    if server.certificate is None or server.key is None:
+        raise SettingsError("The settings server.certificate and server.key go together; set both.")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(server.certificate, server.key)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"The setting server.certificate cannot be {server.certificate} with {server.key}: {error}."
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -74,15 +145,20 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _run(
-    loop: Loop, listening: socket.socket, names: tuple[str, ...], port: int, *, open_browser: bool
-) -> None:
+def _run(loop: Loop, listening: socket.socket, place: Place, *, open_browser: bool) -> None:
     import uvicorn
 
-    address = f"http://{names[0]}:{port}"
-    guarded = Guard(application(loop), hosts=frozenset(f"{name}:{port}" for name in names))
+    guarded, query = guard(application(loop), place)
+    address = f"{place.scheme}://{place.names[0]}:{place.port}{query}"
     config = uvicorn.Config(
-        guarded, log_level="warning", access_log=False, proxy_headers=False, timeout_graceful_shutdown=1
+        guarded,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=place.certificate,
+        ssl_keyfile=place.key,
     )
 
     class Server(uvicorn.Server):
@@ -108,6 +184,19 @@ def _run(
                 threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
 
     Server(config).run(sockets=[listening])
+
+
+def guard(app: App, place: Place) -> tuple[App, str]:
+    """Put door and guard before an application; return it, and what its address ends in."""
+    if place.accounts:
+        door: App = LoginDoor(
+            OwnSessions(app), place.accounts, port=place.port, secure=place.certificate is not None
+        )
+        query = "/"
+    else:
+        door = token = TokenDoor(app, port=place.port)
+        query = f"/?token={token.token}"
+    return Guard(door, hosts=place.hosts, scheme=place.scheme), query
 
 
 def application(loop: Loop) -> Any:
@@ -149,6 +238,10 @@ def application(loop: Loop) -> Any:
     def manifest() -> Response:
         return JSONResponse({"name": "alignchat", "start_url": "/", "display": "browser"})
 
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
+
     for language in LANGUAGES:
         app = gr.mount_gradio_app(
             app,
@@ -161,5 +254,9 @@ def application(loop: Loop) -> Any:
             ssr_mode=False,
             show_error=False,
             enable_monitoring=False,
+            mcp_server=False,
+            run_history=False,
+            pwa=False,
+            root_path="",
         )
     return app

@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from alignchat.errors import DataError
 from alignchat.loop import Loop
 from alignchat.reports import RoundReport
-from alignchat.ui import views
+from alignchat.ui import people, views
 from alignchat.ui.i18n import Language, Texts, round_name
 
 # A voice is a model, null for the open one, and a round, null for the one in use.
@@ -42,7 +43,7 @@ class Page:
     def strip_now(self) -> str:
         """Return the strip of counts as it stands, as a new value: votes change the shown one in place."""
         loop, at = self.loop, stamp()
-        stats = loop.feedback.stats()
+        stats = loop.feedback.stats(people.here().ratings_of)
         return views.strip(stats, at, loop.model.name, self.active(), self.running(), self.texts)
 
     def voices(self) -> list[tuple[str, str]]:
@@ -53,6 +54,13 @@ class Page:
         ready = [report.name for report in loop.models.reports() if report.state == "ready"]
         others = [(name, json.dumps([name, None])) for name in ready if name != loop.model.name]
         return [(active, ACTIVE), *rounds, *others]
+
+    def voice(self, asked: str) -> tuple[str | None, int | None]:
+        """Return the model and the round that a choice of `voices` stands for; or raise DataError."""
+        if asked not in (ACTIVE, BASE) and asked not in (voice for _, voice in self.voices()):
+            raise DataError("Whom you chose to talk to is not here any more; choose again.")
+        model, round = json.loads(asked)
+        return model, round
 
     def followed(self) -> list[Any]:
         """Return what `follow` updates."""
@@ -67,12 +75,6 @@ class Page:
 def stamp() -> int:
     """Return the time in microseconds since 1970: a value that `changed` has not had, exact in JavaScript."""
     return time.time_ns() // 1000
-
-
-def model_and_round(voice: str) -> tuple[str | None, int | None]:
-    """Return the model and the round that a choice of `voices` stands for."""
-    model, round = json.loads(voice)
-    return model, round
 
 
 def said(sentence: str) -> str:

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from alignchat.accounts import LOCAL, Person
 from alignchat.config import UNPAIRED, Method
 from alignchat.reports import Progress, RoundReport
 from alignchat.ui.i18n import Texts, round_mark, round_name
@@ -37,6 +38,15 @@ def strip(
     now = f'<li class="running">{_text(doing(running, texts))}</li>' if running else ""
     label = _text(texts["strip"])
     return f'<ul class="strip" data-at="{at}" aria-label="{label}">{counts}<li>{used}</li>{now}</ul>'
+
+
+def who(person: Person, texts: Texts) -> str:
+    """Return who has signed in, with a way out; nothing where there are no users."""
+    if person == LOCAL:
+        return ""
+    role = _text(texts[f"role_{person.role}"])
+    button = f'<button type="button" id="sign-out">{_text(texts["sign_out"])}</button>'
+    return f'<p class="who-is-here"><b>{_text(person.name)}</b> · {role} {button}</p>'
 
 
 def saving(head: str, texts: Texts) -> str:

@@ -1,7 +1,8 @@
 """Where the page's votes arrive: `POST /votes`, outside gradio, so that no vote waits for a model.
 
 A vote is JSON with an id that the browser made; it may come again, and counts once. It speaks of replies
-by the ids they have here, never by their text. The answer is 200 only when the vote is on the disk.
+by the ids they have here, never by their text; whose vote it is, the session tells. The answer is 200 only
+when the vote is on the disk.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from alignchat.accounts import Person
 from alignchat.errors import EXPECTED, UNSAVED, DataError
 from alignchat.loop import Loop
+from alignchat.ui import people
 from alignchat.ui.i18n import TEXTS, choose, error_sentence
 from alignchat.ui.shared import stamp
 
@@ -41,9 +44,17 @@ class ThumbVote(Vote):
     tags: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)] = []
     comment: str = Field("", max_length=10_000)
 
-    def save(self, loop: Loop) -> None:
+    def save(self, loop: Loop, person: Person) -> None:
         """Save the vote; raise one of `errors.EXPECTED` if it was not."""
-        loop.feedback.rate(self.completion_id, self.up, tags=self.tags, comment=self.comment, id=self.id)
+        loop.conversations.of(person.talks_of).completion(self.completion_id)
+        loop.feedback.rate(
+            self.completion_id,
+            self.up,
+            tags=self.tags,
+            comment=self.comment,
+            annotator=person.name,
+            id=self.id,
+        )
 
 
 class ChoiceVote(Vote):
@@ -52,9 +63,12 @@ class ChoiceVote(Vote):
     comparison_id: str = Field(max_length=64)
     verdict: Literal["left", "right", "tie", "both_bad"] | None
 
-    def save(self, loop: Loop) -> None:
+    def save(self, loop: Loop, person: Person) -> None:
         """Save the vote; raise one of `errors.EXPECTED` if it was not."""
-        loop.arena.vote(self.comparison_id, self.verdict, id=self.id)
+        shown = loop.arena.comparison(self.comparison_id)
+        if not shown.queued:
+            loop.conversations.of(person.talks_of).completion(shown.left.id)
+        loop.arena.vote(self.comparison_id, self.verdict, id=self.id, annotator=person.name)
 
 
 class RewriteVote(Vote):
@@ -64,9 +78,9 @@ class RewriteVote(Vote):
     side: Literal["left", "right"]
     text: str = Field(max_length=100_000)
 
-    def save(self, loop: Loop) -> None:
+    def save(self, loop: Loop, person: Person) -> None:
         """Save the vote; raise one of `errors.EXPECTED` if it was not."""
-        loop.labelling.edit(self.comparison_id, self.side, self.text, edit_id=self.id)
+        loop.labelling.edit(self.comparison_id, self.side, self.text, annotator=person.name, edit_id=self.id)
 
 
 AnyVote: TypeAlias = ThumbVote | ChoiceVote | RewriteVote
@@ -80,8 +94,9 @@ def router(loop: Loop) -> APIRouter:
     @routes.post("/votes")
     async def votes(request: Request) -> JSONResponse:
         body, language = await request.body(), choose(request.headers.get("accept-language"))
+        person = people.of(request.scope)
         try:
-            counts = await asyncio.get_running_loop().run_in_executor(writers, _save, loop, body)
+            counts = await asyncio.get_running_loop().run_in_executor(writers, _save, loop, body, person)
         except UNSAVED as error:
             return JSONResponse({"error": error_sentence(error, language)}, 503)
         except EXPECTED as error:
@@ -94,10 +109,10 @@ def router(loop: Loop) -> APIRouter:
     return routes
 
 
-def _save(loop: Loop, body: bytes) -> dict[str, int]:
-    _read(body).save(loop)
+def _save(loop: Loop, body: bytes, person: Person) -> dict[str, int]:
+    _read(body).save(loop, person)
     at = stamp()
-    stats = loop.feedback.stats()
+    stats = loop.feedback.stats(person.ratings_of)
     return {"at": at, **{key: stats[key] for key in COUNTED}}
 
 
