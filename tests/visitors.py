@@ -24,7 +24,7 @@ def as_person(app: Any, person: Person = LOCAL) -> Any:
 
 @dataclass
 class Visitor:
-    """Speaks HTTP to a served page, and to gradio's handlers by their place, as a page or an attacker would."""
+    """Speaks HTTP to a served page, and to gradio's handlers, as a page or an attacker would."""
 
     port: int
     cookie: str = ""

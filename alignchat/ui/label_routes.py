@@ -20,6 +20,7 @@ from alignchat.labelling import Item
 from alignchat.loop import Loop
 from alignchat.ui import people
 from alignchat.ui.i18n import TEXTS, choose, error_sentence
+from alignchat.ui.messages import visible
 
 # HTML in a text is shown as it is written; nothing in it is fetched, and nothing leads away.
 MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
@@ -93,7 +94,7 @@ def _who(request: Request, page: str) -> tuple[str, str]:
 
 def html(text: str) -> str:
     """Return a text's Markdown as HTML that holds only text and its marks."""
-    rendered: str = MARKDOWN.render(text)
+    rendered: str = MARKDOWN.render(visible(text))
     return rendered
 
 
