@@ -4,11 +4,9 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-import gguf
 import hypothesis
-import numpy as np
 import pytest
-from tiny_models import write_llama
+from tiny_models import write_adapter, write_llama
 
 from alignchat import catalog
 from alignchat.engine import Adapter
@@ -72,18 +70,7 @@ def tiny_adapter(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Adap
 
     def make(seed: int, path: Path | None = None) -> Adapter:
         path = path or folder / f"{seed}.gguf"
-        generator = np.random.default_rng(seed)
-        writer = gguf.GGUFWriter(path, "llama")
-        writer.add_type("adapter")
-        writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", 8.0)
-        for name, shape in (("lora_a", (4, 64)), ("lora_b", (128, 4))):
-            values = generator.normal(0, 0.5, shape).astype(np.float32)
-            writer.add_tensor(f"blk.0.ffn_up.weight.{name}", values)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        write_adapter(path, 64, 128, seed=seed, scale=0.5)
         return Adapter(path=path, sha256=sha256(path))
 
     return make

@@ -19,6 +19,7 @@ from alignchat.llama_engine import LlamaEngine
 from alignchat.training.trainer import TrainSummary, train
 from feedback_store import Message
 from tests.llama_scoring import LlamaScorer, divergence, torch_scores
+from tests.tiny_models import write_adapter
 
 pytestmark = pytest.mark.slow
 
@@ -221,11 +222,52 @@ def test_llama_cpp_and_peft_agree_on_what_was_trained(
     assert np.mean(moved) > 5 * np.mean(apart)
 
 
+@pytest.fixture(scope="module")
+def rounding(
+    trained: Trained,
+    texts: list[tuple[list[int], list[int]]],
+    scorer: LlamaScorer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, float]:
+    """How far llama.cpp's rounding moves the base's best token against its next, at most, without a round.
+
+    It rounds activations too, by the weights' format, so the chat (the base as it is, in 4 bits) and the same
+    weights in 8 bits both move, each its own way, from what they are in 16 bits, where hardly anything is
+    rounded. Measured on the starter against a forward pass in float64, with an adapter: by 16 bits 0.06 at
+    most, and of 285 choices none is another when the 8-bit weights are multiplied in float64.
+    """
+    nothing = tmp_path_factory.mktemp("base") / "nothing.gguf"
+    write_adapter(nothing, 576, 1536, scale=0)
+
+    def scored(quantisation: Quantisation) -> Any:
+        path = nothing.with_name(f"{quantisation}.gguf")
+        merge_to_gguf(nothing, trained.model.path, path, quantisation=quantisation)
+        base = LlamaScorer(path)
+        rows = np.concatenate([base(prompt + reply) for prompt, reply in texts[:CLOSELY]])
+        base.close()
+        return rows
+
+    exact = scored("F16")
+    chat = np.concatenate([scorer(prompt + reply) for prompt, reply in texts[:CLOSELY]])
+    return {"chat": moved(exact, chat), "F16": 0, "Q8_0": moved(exact, scored("Q8_0"))}
+
+
+def moved(exact: Any, rounded: Any) -> float:
+    """Return by how much, at most, the exact best token's lead over the best other one has changed."""
+    everywhere = np.arange(len(exact))
+    best, second = np.argsort(exact, axis=-1)[:, :-3:-1].T
+    winner = rounded.argmax(axis=-1)
+    rival = np.where(winner == best, second, winner)
+    lead, left = (rows[everywhere, best] - rows[everywhere, rival] for rows in (exact, rounded))
+    return float(np.abs(lead - left).max())
+
+
 @pytest.mark.parametrize("quantisation", ["F16", "Q8_0"])
 def test_a_merged_model_says_what_the_chat_says(
     trained: Trained,
     texts: list[tuple[list[int], list[int]]],
     with_adapter: list[Any],
+    rounding: dict[str, float],
     tmp_path: Path,
     quantisation: Quantisation,
 ) -> None:
@@ -237,10 +279,11 @@ def test_a_merged_model_says_what_the_chat_says(
     apart = np.mean([divergence(p, q) for p, q in zip(with_adapter, merged, strict=True)])
     print(f"KL(adapter || merged {quantisation}) {apart:.4f} nats a token")
     assert apart < 0.02
-    # llama.cpp rounds activations by the weights' format, so only clear choices are the same for sure.
+    # A choice is another only where the two roundings together can outweigh its lead.
     chat, alone = np.concatenate(with_adapter), np.concatenate(merged)
     best, second = np.sort(chat, axis=-1)[:, :-3:-1].T
-    clear = best - second > 0.5
+    clear = best - second > rounding["chat"] + rounding[quantisation]
+    print(f"rounding moves {rounding}; {clear.mean():.3f} of the choices are clearer")
     assert clear.mean() > 0.5
     assert (chat.argmax(axis=-1) == alone.argmax(axis=-1))[clear].all()
 

@@ -87,6 +87,22 @@ def write_llama(
     return path
 
 
+def write_adapter(path: Path, width: int, inner: int, *, seed: int = 0, scale: float = 0.01) -> Path:
+    """Write a GGUF adapter of rank 4 that changes one matrix of a llama; with scale 0 by nothing."""
+    generator = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 8.0)
+    for half, shape in (("lora_a", (4, width)), ("lora_b", (inner, 4))):
+        writer.add_tensor(f"blk.0.ffn_up.weight.{half}", generator.normal(0, scale, shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def _tokens() -> list[str]:
     return [*CONTROLS, *sorted(ByteLevel.alphabet()), *(merge.replace(" ", "") for merge in MERGES)]
 
