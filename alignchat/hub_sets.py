@@ -1,8 +1,9 @@
 """Preference sets by name: which are known, how one is asked for, and what of them is on this machine.
 
 A set on the hub is taken row by row from its beginning and kept; what is kept is used from then on, at the
-revision it was first taken at. Files on this machine are read where they are. Only `get` uses the network,
-and does so in a process of its own, which can be ended at any moment.
+revision it was first taken at. NAME@newest stands for the revision of the latest time it was asked for: `get`
+asks the hub each time, while NAME alone stays at its own. Files on this machine are read where they are. Only
+`get` uses the network, and does so in a process of its own, which can be ended at any moment.
 """
 
 import json
@@ -28,6 +29,7 @@ from alignchat.shapes import ShapeError, canonical, rows_for
 from alignchat.transfer import OnProgress, Progress, ShouldStop
 from feedback_store.rowfiles import Limits, RowError, read_rows
 
+NEWEST = "newest"
 PINNED_FILE, TOTAL_FILE = "pinned.json", "total.json"
 PARTING_SECONDS = 2.0
 EXPECTED_STATUS = 3  # of the child, where its last line is a sentence for people
@@ -97,6 +99,7 @@ class Asked:
 def parse(text: str) -> Asked:
     """Read NAME[@REVISION][:ROWS|:SHARE%][*WEIGHT]; raise DataError saying what is wrong with it.
 
+    REVISION is a branch, tag or commit, each kept as it was the first time, or "newest".
     NAME is a known set, OWNER/NAME or OWNER/NAME/SPLIT on the hub, or a .jsonl, .json or .parquet file.
     """
     found = _ASKED.fullmatch(text.strip())
@@ -168,13 +171,14 @@ class HubSets:
 
         Raise DataError with what to do if they cannot be had, Cancelled if told to stop.
         """
-        if not self.missing(asked):
+        newest = asked.revision == NEWEST and not asked.path
+        if not newest and not self.missing(asked):
             return
         order = {
             "name": asked.name,
             "split": asked.split,
             "revision": asked.revision,
-            "commit": self._commit(asked),
+            "commit": None if newest else self._commit(asked),
             "rows": asked.rows,
             "share": asked.share,
             "folder": str(self.place(asked)),

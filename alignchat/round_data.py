@@ -54,8 +54,9 @@ class RoundData:
         if twice := [name for name, n in Counter(one.name for one in asked).items() if n > 1]:
             raise DataError(f"{twice[0]} is asked for twice; ask for each set once, by a name of its own.")
         files = [(one.path.stat().st_mtime_ns if one.path and one.path.exists() else 0) for one in asked]
+        held = [self.sets.held(one) for one in asked]
         said, earlier = self._store.version, self._rounds.numbers()
-        key = (method, training, settings, *sets, *files, said, *earlier)
+        key = (method, training, settings, *sets, *files, *held, said, *earlier)
         latest = self._latest
         if latest and latest[0] == key:
             return latest[1]

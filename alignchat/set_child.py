@@ -17,7 +17,16 @@ from typing import Any
 from alignchat.errors import EXPECTED, DataError
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_bytes, write_json
-from alignchat.hub_sets import EXPECTED_STATUS, PINNED_FILE, TOTAL_FILE, Asked, HubSets, part_path, read_line
+from alignchat.hub_sets import (
+    EXPECTED_STATUS,
+    NEWEST,
+    PINNED_FILE,
+    TOTAL_FILE,
+    Asked,
+    HubSets,
+    part_path,
+    read_line,
+)
 
 PART_ROWS = 5_000
 TELL_SECONDS = 0.2
@@ -30,13 +39,17 @@ COLUMNS = ("prompt", "question", "chosen", "rejected", "completion", "label")
 def get(order: dict[str, Any]) -> None:
     """Bring what is missing of what is ordered; raise one of `errors.EXPECTED`."""
     folder, revision = Path(order["folder"]), order["revision"]
-    commit = Hub().data_revision(order["name"], order["commit"] or revision)
+    named = None if revision == NEWEST else revision
+    commit = Hub().data_revision(order["name"], order["commit"] or named)
     asked = Asked(
         name=order["name"], split=order["split"], revision=revision, rows=order["rows"], share=order["share"]
     )
     pinned = folder / PINNED_FILE
     write_json(pinned, {**(read_json(pinned) if pinned.exists() else {}), revision or "": commit})
-    held = HubSets(folder.parent).held(asked)
+    sets = HubSets(folder.parent)
+    if not sets.missing(asked):
+        return
+    held = sets.held(asked)
     start, place = held.rows if held else 0, folder / commit
     rows, total = _open(asked, commit, start)
     if total:

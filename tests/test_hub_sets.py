@@ -12,10 +12,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from alignchat.cli import main
 from alignchat.errors import Cancelled, DataError
 from alignchat.hub_sets import KNOWN, TEXT_ONLY, Asked, HubSets, parse
 from alignchat.preferences import PairedRow, UnpairedRow
 from tests.hub import Fault, LoopbackHub, loopback_hub
+from tests.tiny_models import write_llama
 
 PAIRED, IMAGES = "trl-lib/hh-rlhf-helpful-base", "trl-lib/rlaif-v"
 UNPAIRED, ITALIAN = "trl-lib/kto-mix-14k", "efederici/evol-dpo-ita"
@@ -138,6 +140,46 @@ def test_a_named_revision_is_kept_beside_the_newest(hub: LoopbackHub, sets: HubS
     sets.get(named)
     assert sets.source(named, "dpo").read == 2
     assert sets.missing(Asked(name=PAIRED, rows=2))
+
+
+def test_the_newest_revision_is_asked_for_by_that_name_and_a_set_alone_stays_where_it_was(
+    hub: LoopbackHub, sets: HubSets
+) -> None:
+    name = f"datasets/{UNPAIRED}"
+    plain, newest = parse(f"{UNPAIRED}:4"), parse(f"{UNPAIRED}@newest:4")
+    publish(hub, UNPAIRED, train__00000=parquet([labelled(i) for i in range(6)]))
+    for asked in (plain, newest):
+        sets.get(asked)
+        assert sets.source(asked, "kto").revision == hub.commit(name)
+    first = hub.commit(name)
+    publish(hub, UNPAIRED, train__00000=parquet([labelled(i) for i in range(50, 56)]))
+    assert not sets.missing(newest)  # what has come serves until it is asked for again
+    for asked in (plain, newest):
+        sets.get(asked)
+    assert sets.source(plain, "kto").revision == first
+    again = sets.source(newest, "kto")
+    assert (again.revision, again.rows[0].prompt[0].content) == (hub.commit(name), "Ask 50")
+    resolved = len([path for _, path, _ in hub.requests if "resolve" in path])
+    sets.get(newest)
+    assert resolved == len([path for _, path, _ in hub.requests if "resolve" in path])
+
+
+def test_a_round_is_begun_on_rows_that_are_got_first(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(hub, PAIRED, train__00000=parquet([pair(i) for i in range(40)]))
+    monkeypatch.setenv("ALIGNCHAT_EVALUATION__LIMIT", "1")
+    monkeypatch.setenv("ALIGNCHAT_EVALUATION__MEASURES", '["honest"]')
+    model = write_llama(tmp_path / "tiny.gguf", tied=False)
+    start = ["round", "start", "--method", "dpo", "--hub", "hh-rlhf-helpful-base:12*2", "--steps", "2"]
+    asked = ["--data", str(tmp_path / "data"), *start, "--set", "batch_size=2", "--wait", "--json"]
+    monkeypatch.setenv("ALIGNCHAT_MODEL", str(model))
+    assert main(asked) == 0
+    done = json.loads(capsys.readouterr().out)
+    source = done["dataset"]["sources"][PAIRED]
+    assert source["revision"] == hub.commit(f"datasets/{PAIRED}")
+    assert (source["read"], source["weight"], source["train"] + source["test"]) == (12, 2.0, 12)
+    assert (done["status"], done["train"]["steps"]) == ("done", 2)
 
 
 def test_of_a_large_set_only_what_is_asked_for_is_read(hub: LoopbackHub, sets: HubSets) -> None:

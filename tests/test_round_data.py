@@ -11,6 +11,8 @@ from alignchat import config, dataset
 from alignchat.catalog import Model
 from alignchat.cli import main
 from alignchat.errors import DataError
+from alignchat.files import write_bytes, write_json
+from alignchat.hub_sets import NEWEST, part_path
 from alignchat.loop import Loop
 from alignchat.preferences import UnpairedRow
 from feedback_store import Completion, FeedbackStore, Message, Thumb
@@ -121,3 +123,13 @@ def test_what_was_built_is_built_anew_only_after_something_changed(loop: Loop, f
     assert len(fewer.train + fewer.test) == len(first.train + first.test) - 1
     file.write_text(file.read_text() + '{"prompt": "new", "completion": "new", "label": true}\n')
     assert built() is not fewer
+
+
+def test_a_set_that_has_come_in_a_newer_revision_is_read_anew(loop: Loop) -> None:
+    place = loop.settings.data / "sets" / "trl-lib--kto-mix-14k--train"
+    for revision, text in (("a" * 40, "old"), ("b" * 40, "new")):
+        row = {"prompt": [{"role": "user", "content": f"an {text} one"}], "completion": text, "label": True}
+        write_bytes(part_path(place / revision, 0, 1), json.dumps(row).encode() + b"\n")
+        write_json(place / "pinned.json", {NEWEST: revision})
+        manifest = loop.preview("kto", sets=["kto-mix-14k@newest:1"])
+        assert manifest["sources"]["trl-lib/kto-mix-14k"]["revision"] == revision

@@ -8,8 +8,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "data_set": ("Preference set", "Raccolta di preferenze"),
     "data_set_hint": (
-        "From the list, OWNER/NAME on the Hugging Face hub, or a .jsonl or .parquet file",
-        "Dalla lista, OWNER/NOME sull'hub di Hugging Face, o un file .jsonl o .parquet",
+        "From the list, OWNER/NAME on the Hugging Face hub (@newest after it to ask again), or a .jsonl or "
+        ".parquet file",
+        "Dalla lista, OWNER/NOME sull'hub di Hugging Face (seguito da @newest per chiedere di nuovo), o un "
+        "file .jsonl o .parquet",
     ),
     "data_amount": ("How much", "Quanto"),
     "data_amount_hint": ("500 rows, 10%, or empty for all", "500 righe, 10%, o vuoto per tutto"),
