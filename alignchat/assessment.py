@@ -5,14 +5,16 @@ A round is compared with its parent on the same rows and the same prompts. Worse
 """
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from alignchat.errors import DataError
-from alignchat.evaluation.compare import compare
+from alignchat.evaluation.compare import Comparison, compare
 from alignchat.evaluation.stats import Interval, difference_sentence
 from alignchat.guard import Finding, sentence
 from alignchat.reports import report, samples, scorecard
-from alignchat.rounds import Rounds
+from alignchat.rounds import SAMPLES_FILE, SCORECARD_FILE, Rounds
 
 HELD_OUT = "held_out"
 # Shares that are not lower the better; all other scores are.
@@ -64,6 +66,29 @@ def assess(rounds: Rounds, number: int) -> Assessment:
     )
 
 
+def compared(before: Path, after: Path) -> Comparison | None:
+    """Compare two rounds by their folders, `after` minus `before`; None if one is not scored.
+
+    A page asks at each refresh, and hundreds of prompts take a tenth of a second and more, so the answer is
+    kept until one of them is scored again. Raise DataError as `compare` does.
+    """
+    return _compared(before, after, _scored(before), _scored(after))
+
+
+@lru_cache(maxsize=64)
+def _compared(before: Path, after: Path, *_: object) -> Comparison | None:
+    cards = scorecard(before), scorecard(after)
+    if cards[0] is None or cards[1] is None:
+        return None
+    return compare(cards[0], samples(before), cards[1], samples(after))
+
+
+def _scored(folder: Path) -> tuple[tuple[int, ...], ...]:
+    """Return what tells a round's scores from earlier ones: its files are replaced, never changed."""
+    found = [path.stat() for name in (SCORECARD_FILE, SAMPLES_FILE) if (path := folder / name).exists()]
+    return tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in found)
+
+
 def _held_out(gain: Interval, parent: int) -> Fact:
     return Fact(
         name=HELD_OUT,
@@ -80,13 +105,11 @@ def _held_out(gain: Interval, parent: int) -> Fact:
 
 
 def _bias(rounds: Rounds, parent: int, number: int) -> list[Fact]:
-    folders = [rounds.folder(n) for n in (parent, number)]
-    before, after = (scorecard(folder) for folder in folders)
-    if before is None or after is None:
-        return []
     try:
-        found = compare(before, samples(folders[0]), after, samples(folders[1]))
+        found = compared(rounds.folder(parent), rounds.folder(number))
     except DataError:  # not the same prompts: nothing can be said, and the Scores tab says why
+        return []
+    if found is None:
         return []
     return [
         Fact(

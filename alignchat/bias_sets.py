@@ -37,9 +37,13 @@ class PublicFile:
     """One file at its authors', by its path there; where GitHub has it, with its checksum."""
 
     path: str
-    name: str
     size: int
     sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what the file is called here."""
+        return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,8 @@ class BiasSetReport:
         return asdict(self)
 
 
-def _file(path: str, size: int, sha256: str, name: str = "") -> PublicFile:
-    return PublicFile(path=path, name=name or path.rpartition("/")[2], size=size, sha256=sha256)
+def _file(path: str, size: int, sha256: str) -> PublicFile:
+    return PublicFile(path=path, size=size, sha256=sha256)
 
 
 SETS = {
@@ -84,7 +88,7 @@ SETS = {
         page="https://huggingface.co/datasets/allenai/real-toxicity-prompts",
         repository="allenai/real-toxicity-prompts",
         commit="d3a6507562064c4f37cdf267bdc2faa7b0873173",
-        files=(PublicFile(path="prompts.jsonl", name="prompts.jsonl", size=67_700_000),),
+        files=(PublicFile(path="prompts.jsonl", size=67_700_000),),
         on_hub=True,
     ),
     "bold": BiasSet(

@@ -9,6 +9,7 @@ from typing import Any
 
 from alignchat import catalog, engines
 from alignchat.arena import VERDICTS, Arena
+from alignchat.bias_sets import BiasSetReport, BiasSets
 from alignchat.chat import Chat, Reply
 from alignchat.config import Settings
 from alignchat.conversations import Conversations
@@ -44,6 +45,8 @@ class Loop(Workshop):
         self.arena = Arena(store)
         self.under_way: UnderWay[ModelReport] = UnderWay()
         self.sets_under_way: UnderWay[str] = UnderWay()
+        self.bias_sets = BiasSets(settings.data)
+        self.bias_sets_under_way: UnderWay[BiasSetReport] = UnderWay()
         self._chat = Chat(store, settings.chat)
         self.labelling = self._labelling()
 
@@ -67,6 +70,7 @@ class Loop(Workshop):
         self._chat.end()
         self.under_way.close()
         self.sets_under_way.close()
+        self.bias_sets_under_way.close()
         self.close_data()
         self.labelling.ahead.close()
         self._talkers.close()

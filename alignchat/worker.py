@@ -107,6 +107,7 @@ class Worker:
         settings = self._with_earlier(number, settings)
         batch = self._for_batches()
         weights = f"{self.model.sha256} {batch.format} {settings.batch_size} {adapter and adapter.sha256}"
+        kept = KeptTexts(folder / TEXTS_FOLDER, weights)
         engine = LlamaEngine(batch.model, context=256, sequences=settings.batch_size)
         try:
             scores, samples, generation = evaluate(
@@ -116,7 +117,7 @@ class Worker:
                 adapter=adapter,
                 data=self.data,
                 trained=self._trained(number),
-                kept=KeptTexts(folder / TEXTS_FOLDER, weights),
+                kept=kept,
                 on_progress=lambda done, total: self._progress(phase, done, total),
                 should_stop=self._should_stop,
             )
@@ -134,6 +135,7 @@ class Worker:
             samples=SAMPLES_FILE,
         )
         write_json(folder / SCORECARD_FILE, card.to_json())
+        kept.prune()  # the card was made of what is left
 
     def _with_earlier(self, number: int, settings: EvaluationSettings) -> EvaluationSettings:
         """Return the settings with those measures that the round's card has and that need not change."""

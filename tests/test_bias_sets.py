@@ -7,15 +7,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from alignchat.bias_sets import SETS, SOURCE_FILE, BiasSets
 from alignchat.config import load
+from alignchat.engine import ScriptedEngine
 from alignchat.errors import Cancelled, DataError
 from alignchat.evaluation import bias_data, plan
 from alignchat.fetch import Hub
 from alignchat.files import read_json
+from alignchat.loop import Loop
 from alignchat.transfer import Progress
+from alignchat.ui import i18n, model_views
+from alignchat.ui.bias_data import BiasData
+from alignchat.ui.errors import Notices
+from alignchat.ui.shared import Page
 from tests.hub import Fault, LoopbackHub, loopback_hub
 
 PROMPTS = b'{"prompt": {"text": "So I", "toxicity": 0.2}}\n{"prompt": {"text": "You are", "toxicity": 0.8}}\n'
@@ -194,3 +201,65 @@ def test_a_repository_without_a_classifier_is_refused(sets: BiasSets, hub: Loopb
     hub.repositories["some/model"] = {"model.gguf": b"x"}
     with pytest.raises(DataError, match="has no classifier's files"):
         sets.get_classifier("some/model")
+
+
+@pytest.fixture(name="part")
+def the_part_of_the_page(tmp_path: Path, sets: BiasSets) -> Iterator[BiasData]:
+    with Loop.open(load(tmp_path), lambda: ScriptedEngine(lambda *_: "yes")) as loop, gr.Blocks():
+        loop.bias_sets = sets
+        page = Page(
+            loop=loop,
+            texts=i18n.TEXTS["en"],
+            language="en",
+            strip=gr.Markdown(),
+            timer=gr.Timer(active=False),
+            changed=gr.State(0),
+            watched=gr.State(None),
+            sets=gr.BrowserState([]),
+        )
+        part = BiasData(page)
+        part.wire(Notices(gr.Markdown(), "en"))
+        yield part
+
+
+def test_the_page_shows_what_is_measured_with_and_brings_the_authors_sets(
+    part: BiasData, hub: LoopbackHub
+) -> None:
+    hub.repositories[TOXICITY] = {"prompts.jsonl": PROMPTS}
+    shown = part.refresh(None)
+    assert shown[part.table].count("built-in stand-in") == 4
+    assert "CC BY-NC-SA 4.0 · non-commercial use only · 0.6 MB" in shown[part.table]
+    assert all(known.licence in shown[part.table] for known in SETS.values())
+    assert shown[part.which].value == "realtoxicityprompts"
+    going = part._get("realtoxicityprompts", agreed=False)
+    assert going[part.timer].active
+    part.page.loop.bias_sets_under_way.wait(20)
+    assert part.ended in part._tick()
+    came = part._end("realtoxicityprompts")
+    assert "RealToxicityPrompts is here." in came[part.place]
+    assert came[part.table].count("built-in stand-in") == 3
+    assert [name for _, name in came[part.which].choices] == ["bold", "honest", "hurtlex"]
+    assert came[part.which].value == "bold"
+
+
+def test_the_page_asks_before_it_gets_what_is_for_non_commercial_use_and_says_what_fails(
+    part: BiasData, github: GitHub
+) -> None:
+    assert part.refresh("hurtlex")[part.agreed].visible
+    assert not part.refresh("bold")[part.agreed].visible
+    with pytest.raises(DataError, match="tick the box"):
+        part._get("hurtlex", agreed=False)
+    assert github.asked == []
+    part._get("hurtlex", agreed=True)
+    part.page.loop.bias_sets_under_way.wait(20)
+    assert "answers 404" in part._end("hurtlex")[part.progress]
+    failed = part.page.loop.bias_sets_under_way.now()
+    assert "risponde 404; riprova" in model_views.under_way(failed, "it", i18n.TEXTS["it"])
+
+
+def test_with_a_folder_of_ones_own_the_page_names_it_and_gets_nothing(part: BiasData, tmp_path: Path) -> None:
+    loop = part.page.loop
+    loop.settings = load(tmp_path, evaluation={"bias_data": str(tmp_path)})
+    shown = part.refresh(None)
+    assert str(tmp_path) in shown[part.table]
+    assert not shown[part.row].visible

@@ -74,3 +74,7 @@ def test_nothing_sticks_out_on_a_narrow_dark_page_in_italian(chromium: Any, scor
         for place in range(3):
             tab(page, place)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.locator("#bias-data button").first.click()
+        page.wait_for_selector("#bias-data-table tbody tr:nth-child(4)")
+        assert page.locator("#bias-data-get").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -16,6 +16,7 @@ from alignchat import config
 from alignchat.cli import main, rounds
 from alignchat.errors import RoundError
 from alignchat.loop import Loop
+from alignchat.worker import TEXTS_FOLDER
 from feedback_store import FeedbackStore
 from tests.tiny_models import write_llama
 
@@ -268,10 +269,14 @@ def test_waiting_for_a_round_whose_process_was_killed_is_a_failure(tmp_path: Pat
 
 
 def test_evaluate_gives_the_scorecard_and_keeps_other_measures(run: Run) -> None:
-    run("evaluate", "--round", 0, "--measures", "regard")
+    first = run("evaluate", "--round", 0, "--measures", "regard")
+    stale = Path(first["samples"]).parent / TEXTS_FOLDER / "of_earlier_settings.json"
+    stale.write_text("{}")
     card = run("evaluate", "--round", 0, "--measures", "honest")
     assert {score["measure"] for score in card["scores"].values()} == {"regard", "honest"}
     assert Path(card["samples"]).is_file()
+    assert not stale.exists()
+    assert len(list(stale.parent.iterdir())) == 2  # regard's and HONEST's
     assert run("evaluate", "--round", 0, "--measures", "honest")["scores"] == card["scores"]
     assert "Round 0 has no" not in run("evaluate", "--compare", 0, 7, status=1)
     assert card["generation"]["tokens"] > card["generation"]["prompts"] == 4

@@ -1,10 +1,15 @@
 """Two rounds compared prompt by prompt: what is paired, what is refused, and what is said."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from alignchat import catalog
+from alignchat.catalog import Model
 from alignchat.config import load
 from alignchat.engine import ScriptedEngine
 from alignchat.errors import DataError
@@ -12,6 +17,8 @@ from alignchat.evaluation.compare import compare, paired
 from alignchat.evaluation.plan import MEASURES
 from alignchat.evaluation.run import evaluate
 from alignchat.evaluation.scorecard import Sample, Scorecard
+from alignchat.llama_engine import LlamaEngine
+from tests.tiny_models import write_llama
 
 Reply = Callable[[str, int], str]
 Scored = tuple[Scorecard, list[Sample]]
@@ -85,7 +92,6 @@ def test_what_is_shown_together_is_corrected_together() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"seed": 1}, "seed 0 and 1"),
         ({"continuations": 2}, "continuations each"),
         ({"limit": 20}, "20 of 81"),
         ({"temperature": 0.5}, "temperature 1.0 and 0.5"),
@@ -96,6 +102,38 @@ def test_what_was_made_differently_is_not_compared(change: dict[str, object], to
     found = compare(*scored(0, polite, **asked), *scored(1, rude, **asked, **change))
     assert not found.differences
     assert told in found.not_compared["toxicity"]
+
+
+def test_with_another_seed_it_is_the_same_prompts_with_other_samples_and_that_is_said() -> None:
+    found = compare(*scored(0, polite), *scored(1, rude, seed=1))
+    assert not found.not_compared
+    assert found.differences["toxicity"].sentence.endswith("; other samples (seeds 0 and 1)")
+    assert "seeds" not in compare(*scored(0, polite), *scored(1, rude)).differences["toxicity"].sentence
+
+
+def test_two_seeds_of_one_model_do_not_differ_and_two_models_do(tmp_path: Path, tiny_llama: Model) -> None:
+    def measured(model: Model, seeds: Sequence[int]) -> list[Scored]:
+        engine = LlamaEngine(model, context=256, sequences=64, threads=1)
+        found = []
+        for seed in seeds:
+            asked = load(evaluation={"measures": ["cost"], "limit": 30, "seed": seed}).evaluation
+            scores, samples, generation = evaluate(engine, measures=asked.measures, settings=asked)
+            settings = asked.model_dump(mode="json")
+            card = Scorecard(round=1, model="x", scores=scores, generation=generation, settings=settings)
+            found.append((card, samples))
+        engine.close()
+        return found
+
+    alone = measured(tiny_llama, range(8))
+    pairs = [compare(*one, *two).differences for one, two in combinations(alone, 2)]
+    for name in ("reply_length", "kept_language"):
+        found = [pair[name].interval for pair in pairs]
+        assert len({interval.value for interval in found}) >= 10
+        # 0.95, and what 28 pairs of eight runs leave to chance.
+        assert np.mean([interval.low <= 0 <= interval.high for interval in found]) >= 0.89
+    (other,) = measured(catalog.find(str(write_llama(tmp_path / "parrot.gguf", tied=True))), [8])
+    lengths = [compare(*one, *other).differences["reply_length"].interval for one in alone]
+    assert all(interval.high < 0 for interval in lengths)
 
 
 def test_measures_that_one_round_lacks_are_named() -> None:

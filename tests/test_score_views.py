@@ -10,7 +10,9 @@ from scored import a_loop, saying
 from alignchat.evaluation.scorecard import Sample
 from alignchat.evaluation.side_by_side import Row
 from alignchat.evaluation.stats import Interval, difference_sentence
+from alignchat.files import write_bytes
 from alignchat.loop import Loop
+from alignchat.rounds import SAMPLES_FILE
 from alignchat.ui.i18n import TEXTS
 from alignchat.ui.score_views import differences, scores_table, sentence, side_by_side
 
@@ -56,6 +58,15 @@ def test_a_round_that_got_worse_stands_first_in_both_languages(loop: Loop) -> No
     assert "prompts" not in italian
 
 
+def test_an_assessment_is_made_once_for_the_same_scores(tmp_path: Path) -> None:
+    with a_loop(tmp_path, saying(2), saying(7), continuations=2, honest_k=1) as opened:
+        first, again = (opened.assess(1).facts[0].difference for _ in range(2))
+        assert first is again
+        samples = opened.rounds.folder(1) / SAMPLES_FILE
+        write_bytes(samples, samples.read_bytes())
+        assert opened.assess(1).facts[0].difference is not first
+
+
 @pytest.mark.parametrize("low", [-0.5, 0.001])
 def test_every_sentence_of_a_comparison_is_said_in_italian(low: float) -> None:
     found = Interval(value=0.01, low=low, high=0.5, n=1400)
@@ -64,8 +75,11 @@ def test_every_sentence_of_a_comparison_is_said_in_italian(low: float) -> None:
         for word in words:
             said = difference_sentence(found, less=f"less {word}", more=f"more {word}", other=other)
             said += "; chance may have made it among so many scores (p = 0.12 after Holm)"
+            said += "; other samples (seeds 0 and 7)"
             italian = sentence(said, "it")
-            assert not re.search(r"\b(than|between|prompts|the|with|about|chance|base:.*base)\b", italian)
+            assert not re.search(
+                r"\b(than|between|prompts|the|with|about|chance|samples|seeds|base:.*base)\b", italian
+            )
             assert sentence(said, "en") == said[0].upper() + said[1:]
     assert sentence("Round 2 was not scored for it.", "it") == "Il round 2 non ha questa misura."
 

@@ -1,7 +1,8 @@
 """Two rounds' scores side by side, paired prompt by prompt. Knows no model, no file and no screen.
 
-Only what was made alike is compared: the same scorer, prompts, number of continuations and sampling. What
-is shown together is corrected together, after Holm.
+Only what was made alike is compared: the same scorer, prompts, number of continuations and sampling. With
+other seeds it is the same prompts with other samples, which chance has moved too, as the intervals allow
+for: it is compared, and said. What is shown together is corrected together, after Holm.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from alignchat.evaluation.stats import Interval
 from alignchat.evaluation.summaries import Quantity, Texts
 
 # What sampling and the model's weights decide; scorers and prompt sets are told apart score by score.
-SAMPLING = ("max_tokens", "temperature", "top_p", "batch_size", "seed", "weights")
+SAMPLING = ("max_tokens", "temperature", "top_p", "batch_size", "weights")
 
 _WORDS = {
     "perplexity": ("lower logarithm of perplexity", "higher logarithm of perplexity"),
@@ -86,8 +87,10 @@ def compare(
         intervals |= paired("training", without, learned, seed=seed)
     corrected = stats.holm([found.p or 0.0 for found in intervals.values()])
     other = "base" if before.round == 0 else f"round {before.round}"
+    seeds = [card.settings.get("seed") for card in (before, after)]
+    samples = "; other samples (seeds {} and {})".format(*seeds) if seeds[0] != seeds[1] else ""
     differences = {
-        name: Difference(interval=found, p_holm=p, sentence=sentence(name, found, p, other))
+        name: Difference(interval=found, p_holm=p, sentence=sentence(name, found, p, other) + samples)
         for (name, found), p in zip(intervals.items(), corrected, strict=True)
     }
     return Comparison(rounds=(before.round, after.round), differences=differences, not_compared=refused)

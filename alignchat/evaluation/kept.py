@@ -28,6 +28,7 @@ class KeptTexts:
         """Keep texts in `folder`; `made_by` tells weights, their format, adapter and batch size apart."""
         self._folder = folder
         self._made_by = made_by
+        self._asked: set[Path] = set()
 
     def get(self, how: str, prompts: Sequence[str], sampling: Sampling) -> Texts | None:
         """Return what exactly these prompts gave, if it is there; `how` is what was done with them."""
@@ -38,9 +39,16 @@ class KeptTexts:
         """Keep texts, whole or not at all."""
         write_json(self._path(how, prompts, sampling), asdict(texts))
 
+    def prune(self) -> None:
+        """Delete the texts that nobody has asked for or put here since this was made."""
+        for path in set(self._folder.glob("*.json")) - self._asked:
+            path.unlink(missing_ok=True)
+
     def _path(self, how: str, prompts: Sequence[str], sampling: Sampling) -> Path:
         facts = json.dumps([self._made_by, how, repr(sampling), list(prompts)])
-        return self._folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json"
+        path = self._folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json"
+        self._asked.add(path)
+        return path
 
 
 class KeptScores:

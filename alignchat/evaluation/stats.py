@@ -12,6 +12,15 @@ Medical Research Methodology 13, 2013).
 Simulated, the intervals hold the truth 94 to 98 times in 100 for shares from 0.01 to 0.5 with 81 to 400
 prompts, for means of five continuations a prompt, for scores of which few are high, and for their paired
 differences. More often where less than two events are expected, and where no score comes near to 0 or 1.
+
+Less often only where large changes are so rare that the prompts hold none of them, among many small ones:
+changes of 0.8 at one prompt in 100, which 44 in 100 sets of 81 prompts hold none of, are covered 60 times in
+100 with 81 prompts, 84 with 192 and 98 with 400. In the same 400 trials of seven kinds Student's t covered
+56 to 97 times in 100, the studentised bootstrap 54 to 98, and BCa (Efron, JASA 82, 1987) 50 to 97. If the
+prompt that was not seen may change by the whole range, those are covered too (98 to 100), but so is nearly
+all else, by intervals up to 1.8 times as wide: it was left. For shares of two to ten events, where this
+covers 92 at least, Wilson's interval covers 93, but 84 where a fifth of an event is expected and this covers
+94.
 """
 
 import math

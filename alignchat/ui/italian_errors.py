@@ -16,6 +16,8 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"Round (\d+) of (\S+) is still running.*": r"Il round \1 di \2 è ancora in corso; "
     "aspettalo o annullalo, poi avvia il prossimo.",
     r"Round (\d+) is being worked on already.*": r"Il round \1 è già in lavorazione; aspetta o annullalo.",
+    r"training\.(\w+) is (\S+), but round (\d+) has (\S+); .*": r"\1 è \2, ma il round \3 ha \4: mettilo a "
+    r"\4 fra le impostazioni avanzate, o parti dalla base.",
     r"Round (\d+) has no adapter yet.*": r"Il round \1 non ha ancora un adattatore; aspettalo o riprendilo.",
     r"There is no round (\d+).*": r"Il round \1 non esiste.",
     r"The adapter of round (\d+) does not load.*": r"L'adattatore del round \1 non si carica, perciò la chat "
@@ -161,6 +163,12 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "scegline uno llama, mistral o gemma3.",
     r"llama\.cpp cannot run (.*): the file.*": r"llama.cpp non riesce a usare \1: il file è danneggiato, o "
     "di un tipo che non conosce.",
+    # Public sets and lexicons
+    r"(\S+) answers (\d+); try again later\.": r"\1 risponde \2; riprova più tardi.",
+    r"(\S+) cannot be read \((.*)\); try again when the network is back.*": r"\1 non si può leggere (\2); "
+    "riprova quando torna la rete.",
+    r"What came from (\S+) is not what was published.*": r"Ciò che viene da \1 non è ciò che è stato "
+    "pubblicato (la somma di controllo è diversa); riprova.",
     # Data
     r"'(.*)' names no preference set: .*": r"«\1» non è il nome di una raccolta: scrivi un nome della lista, "
     "PROPRIETARIO/NOME sull'hub, o un file .jsonl, .json o .parquet.",

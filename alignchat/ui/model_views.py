@@ -4,6 +4,7 @@ Knows no component. HTML is one line, and every value in it is escaped, as in `v
 """
 
 from html import escape
+from typing import Any
 
 from alignchat.errors import EXPECTED, Cancelled
 from alignchat.models import ModelReport
@@ -43,8 +44,8 @@ def terms(address: str, texts: Texts) -> str:
     return f"<p>{escape(texts['terms_read'])} {link}</p>"
 
 
-def under_way(transfer: Transfer[ModelReport] | None, language: Language, texts: Texts) -> str:
-    """Return the bar of a model on its way, or the sentence on why the last one did not arrive."""
+def under_way(transfer: Transfer[Any] | None, language: Language, texts: Texts) -> str:
+    """Return the bar of a model or a set on its way, or the sentence on why the last one did not arrive."""
     if transfer is None or transfer.report:
         return ""
     if not transfer.running:
@@ -56,8 +57,8 @@ def under_way(transfer: Transfer[ModelReport] | None, language: Language, texts:
     return views.bar(percent, texts["transfer"], text)
 
 
-def failure(transfer: Transfer[ModelReport], language: Language, texts: Texts) -> str:
-    """Return why a model did not arrive."""
+def failure(transfer: Transfer[Any], language: Language, texts: Texts) -> str:
+    """Return why something did not arrive."""
     if isinstance(transfer.error, Cancelled):
         return texts["transfer_stopped"]
     known = isinstance(transfer.error, EXPECTED)
@@ -71,7 +72,7 @@ def size(count: float, texts: Texts) -> str:
     return text.replace(".", texts["decimal"])
 
 
-def _parts(transfer: Transfer[ModelReport], texts: Texts) -> list[str]:
+def _parts(transfer: Transfer[Any], texts: Texts) -> list[str]:
     now = transfer.progress
     if transfer.stopping:
         return [texts["transfer_stopping"]]

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 
+from alignchat.bias_sets import BiasSetReport
 from alignchat.charts.rounds import figure, title
 from alignchat.charts.texts import TEXTS
 from alignchat.evaluation.compare import Comparison, Difference
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
 from alignchat.evaluation.side_by_side import Row
 from alignchat.ui.i18n import Language, Texts, round_mark, round_name
+from alignchat.ui.model_views import size
 from alignchat.ui.views import table
 
 # What comparisons say in English, phrase by phrase, for the page in Italian.
@@ -45,6 +48,7 @@ _ITALIAN_PHRASES = (
     (r"about (\S+) would show one this small", r"circa \1 ne mostrerebbero una così piccola"),
     (r"chance may have made it among so many scores", "fra tante misure può essere un caso"),
     (r"\(p = (\S+) after Holm\)", r"(p = \1 secondo Holm)"),
+    (r"; other samples \(seeds (\S+) and (\S+)\)", r"; altri campioni (semi \1 e \2)"),
     (r"^Round (\d+) was not scored for it\.", r"Il round \1 non ha questa misura."),
     (r"^Made differently:", "Misurati in modo diverso:"),
     (r"; and ", "; e "),
@@ -82,6 +86,26 @@ def differences(found: Comparison, texts: Texts, language: Language) -> str:
         for name, reason in found.not_compared.items()
     ]
     return f'<ul class="differences" aria-label="{_text(texts["differences"])}">{"".join(lines)}</ul>'
+
+
+def measured_with(reports: Sequence[BiasSetReport], folder: Path | None, texts: Texts) -> str:
+    """Return a table of what each measure uses now, and of the public sets; or the folder that is used."""
+    if folder:
+        return f"<p>{_text(texts['bias_data_folder'].format(folder=folder))}</p>"
+    columns = [texts["bias_data_now"], texts["bias_data_set"]]
+    return table(columns, [_set_row(report, texts) for report in reports], texts["bias_data"])
+
+
+def _set_row(report: BiasSetReport, texts: Texts) -> list[str]:
+    name, page = _text(texts[f"bias_set_{report.name}"]), _text(report.page)
+    facts = [report.licence, size(report.bytes, texts)]
+    facts[1:1] = [texts["bias_data_non_commercial"]] if report.non_commercial else []
+    now = texts["bias_data_here" if report.here else "bias_data_stand_in"]
+    return [
+        f"{_text(texts[f'bias_for_{report.name}'])}<small>{_text(now)}</small>",
+        f'<a href="{page}" target="_blank" rel="noopener noreferrer">{name}</a>'
+        f"<small>{_text(' · '.join(facts))}</small>",
+    ]
 
 
 def sentence(english: str, language: Language) -> str:

@@ -1,6 +1,7 @@
 """The tab Scores: bias round by round, with intervals, and what the numbers are and are not."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -9,6 +10,7 @@ from alignchat.charts import Drawing
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.reports import RoundReport
 from alignchat.ui import score_views, views
+from alignchat.ui.bias_data import BiasData
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import round_name
 from alignchat.ui.judged_texts import JudgedTexts
@@ -37,6 +39,8 @@ class ScoresTab:
                 self._lay_differences()
             with gr.Tab(texts["judged_texts"], elem_id="scores-texts"):
                 self.judged = JudgedTexts(page)
+        with gr.Accordion(texts["bias_data"], open=False, elem_id="bias-data"):
+            self.bias_data = BiasData(page)
         with gr.Accordion(texts["about_scores"], open=False, elem_id="scores-about"):
             gr.Markdown(texts["about_scores_text"], elem_id="scores-about-text")
         self.notices = Notices(self.notice, page.language)
@@ -81,12 +85,13 @@ class ScoresTab:
                 show_progress="hidden",
             )
         self.judged.wire(self.notices)
+        self.bias_data.wire(self.notices)
 
     def chosen(self) -> list[gr.components.Component]:
         """Return what `refresh` reads."""
-        return [self.kind, self.earlier, self.later]
+        return [self.kind, self.earlier, self.later, self.bias_data.which]
 
-    def shown(self) -> list[gr.components.Component]:
+    def shown(self) -> list[Any]:
         """Return what `refresh` updates."""
         return [
             self.which,
@@ -96,9 +101,10 @@ class ScoresTab:
             self.earlier,
             self.later,
             self.differences,
+            *self.bias_data.shown(),
         ]
 
-    def refresh(self, kind: str, earlier: int, later: int) -> Updates:
+    def refresh(self, kind: str, earlier: int, later: int, which: str | None) -> Updates:
         """Return the updates that show all scores."""
         cards, running = self.page.loop.scorecards(), self.page.running()
         scored = [card.round for card in cards]
@@ -108,6 +114,7 @@ class ScoresTab:
             self.chart: self._drawn(kind),
             self.table: score_views.scores_table(cards, self.texts, self.page.language) if cards else "",
             self.differences: self.texts["differences_none"],
+            **self.bias_data.refresh(which),
         }
         if len(scored) < 2:
             return updates

@@ -138,7 +138,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Write the path of a file or folder, or a name on the hub, then press Add.",
         "Scrivi il percorso di un file o di una cartella, o un nome sull'hub, poi premi Aggiungi.",
     ),
-    "transfer": ("Model on its way", "Modello in arrivo"),
+    "transfer": ("On its way", "In arrivo"),
     "transfer_starting": ("asking where it is to be had", "cerco dove si trova"),
     "transfer_stopping": ("stopping, what has come is kept", "mi fermo, ciò che è arrivato resta"),
     "transfer_stopped": ("stopped; what has come is kept.", "fermato; ciò che è arrivato resta."),

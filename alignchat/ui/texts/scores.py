@@ -3,13 +3,12 @@
 TEXTS: dict[str, tuple[str, str]] = {
     "scores_intro": (
         (
-            "Bias of the text the model writes, measured on built-in prompts. Lower is better; the "
-            "bars are 95 % intervals. Where they overlap much, the rounds may not differ."
+            "Bias of the text the model writes after given prompts. Lower is better; the bars are 95 % "
+            "intervals. Where they overlap much, the rounds may not differ."
         ),
         (
-            "Il bias del testo che il modello scrive, misurato su domande incluse. Più basso è "
-            "meglio; le barre sono intervalli al 95 %. Dove si sovrappongono molto, i round possono "
-            "essere uguali."
+            "Il bias del testo che il modello scrive dopo domande date. Più basso è meglio; le barre sono "
+            "intervalli al 95 %. Dove si sovrappongono molto, i round possono essere uguali."
         ),
     ),
     "scores_empty": (
@@ -121,6 +120,48 @@ TEXTS: dict[str, tuple[str, str]] = {
     "measure_max_regard_other": ("Other regard, maximum", "Altra considerazione, massimo"),
     "measure_honest_k1": ("HONEST, k = 1", "HONEST, k = 1"),
     "measure_honest_k5": ("HONEST, k = 5", "HONEST, k = 5"),
+    "bias_data": ("What is measured with", "Con che cosa si misura"),
+    "bias_data_about": (
+        (
+            "The authors' prompts and lexicon come when you ask for them, and are used from then on. Until "
+            "then built-in stand-ins are. Scores made with the one and with the other are never compared: "
+            "measure the base and the rounds again."
+        ),
+        (
+            "Le domande e il lessico degli autori arrivano quando li chiedi, e da allora si usano. Fino ad "
+            "allora si usano i sostituti inclusi. Le misure fatte con gli uni e con gli altri non si "
+            "confrontano mai: misura di nuovo la base e i round."
+        ),
+    ),
+    "bias_data_folder": (
+        "The folder {folder} is measured with, as the setting evaluation.bias_data says.",
+        "Si misura con la cartella {folder}, come dice l'impostazione evaluation.bias_data.",
+    ),
+    "bias_data_set": ("Public set", "Raccolta pubblica"),
+    "bias_data_now": ("Measured now with", "Ora si misura con"),
+    "bias_data_here": ("the public set", "la raccolta pubblica"),
+    "bias_data_stand_in": ("built-in stand-in", "sostituto incluso"),
+    "bias_data_non_commercial": ("non-commercial use only", "solo uso non commerciale"),
+    "bias_data_agreed": (
+        "My use is non-commercial, as its licence asks",
+        "Il mio uso non è commerciale, come chiede la licenza",
+    ),
+    "bias_data_first": (
+        "HurtLex is for non-commercial use only: if yours is, tick the box, then get it.",
+        "HurtLex è solo per uso non commerciale: se il tuo lo è, spunta la casella, poi scaricalo.",
+    ),
+    "bias_data_came": (
+        "{name} is here. What is measured from now on is measured with it.",
+        "{name} è arrivata. Da ora si misura con questa.",
+    ),
+    "bias_set_realtoxicityprompts": ("RealToxicityPrompts", "RealToxicityPrompts"),
+    "bias_set_bold": ("BOLD", "BOLD"),
+    "bias_set_honest": ("HONEST", "HONEST"),
+    "bias_set_hurtlex": ("HurtLex", "HurtLex"),
+    "bias_for_realtoxicityprompts": ("Toxicity, English prompts", "Tossicità, domande inglesi"),
+    "bias_for_bold": ("Regard, prompts", "Considerazione, domande"),
+    "bias_for_honest": ("HONEST, templates", "HONEST, frasi da completare"),
+    "bias_for_hurtlex": ("HONEST, hurtful words", "HONEST, parole offensive"),
     "about_scores": ("What these numbers mean", "Che cosa dicono questi numeri"),
     "about_scores_text": (
         (
