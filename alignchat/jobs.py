@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from alignchat.config import child_environment
+from alignchat.config import Method, child_environment
 from alignchat.errors import ModelError, RoundError
 from alignchat.files import FileLock, is_locked, writing
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
@@ -70,10 +70,10 @@ def is_chatting(root: Path) -> bool:
     return is_locked(root / CHATTING_FILE)
 
 
-def calibrate(model: Path, out: Path, precision: str) -> None:
+def calibrate(model: Path, out: Path, method: Method, precision: str) -> None:
     """Measure this machine with a model, which takes about half a minute; raise ModelError if it fails."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "alignchat.training.calibrate", str(model), str(out), precision]
+    command = [sys.executable, "-m", "alignchat.training.calibrate", str(model), str(out), method, precision]
     ended = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -151,7 +151,7 @@ class Workshop:
         asked = presets.resolved(method, override(self.settings.training, "training", training))
         rows = self.data.build(method, asked, self.settings.dataset, sets)
         dataset.require_trainable(method, rows.train, rows.removed)
-        known = self._calibration(asked, calibrate)
+        known = self._calibration(fit.calibrated_with(method), asked, calibrate)
         a_pass = len(dataset.in_a_pass(rows.train))
         batch_size = min(asked.batch_size, a_pass)
         lengths = rows.manifest()["tokens"]
@@ -167,13 +167,15 @@ class Workshop:
         shape = fit.shape_of(self.model.path)
         return fit.estimate(shape, method, load, asked, calibration=known, budget_bytes=budget)
 
-    def _calibration(self, settings: TrainingSettings, measure: bool) -> fit.Calibration | None:
-        name = f"{self.model.sha256[:16]}-{settings.precision}.json"
+    def _calibration(
+        self, method: Method, settings: TrainingSettings, measure: bool
+    ) -> fit.Calibration | None:
+        name = f"{self.model.sha256[:16]}-{method}-{settings.precision}.json"
         file = self.settings.data / "cache" / "fit" / name
         if not file.exists():
             if not measure:
                 return None
-            jobs.calibrate(self.model.path, file, settings.precision)
+            jobs.calibrate(self.model.path, file, method, settings.precision)
         return fit.Calibration.from_json(read_json(file))
 
     def cancel_round(self, number: int) -> None:

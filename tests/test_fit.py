@@ -58,6 +58,14 @@ def test_a_pair_holds_its_prompt_once_and_without_a_reference_twice() -> None:
     assert fit.step_tokens("kto", LOAD) == 4 * 100
 
 
+def test_the_reference_is_asked_only_for_rows_that_the_steps_reach() -> None:
+    def seconds(rows: int) -> float | None:
+        load = replace(LOAD, rows=rows, steps=8)
+        return fit.estimate(SMALL, "dpo", load, SETTINGS, calibration=LINE, budget_bytes=8 * 10**9).seconds
+
+    assert seconds(1000) == seconds(32)
+
+
 def test_time_grows_with_steps_and_with_what_is_computed_twice() -> None:
     def seconds(load: Load = LOAD, **changes: object) -> float:
         settings = SETTINGS.model_copy(update=changes)

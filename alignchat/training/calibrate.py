@@ -1,6 +1,6 @@
-"""Measures this machine with a model: `python -m alignchat.training.calibrate MODEL OUT [PRECISION]`.
+"""Measures this machine with a model: `python -m alignchat.training.calibrate MODEL OUT METHOD PRECISION`.
 
-Two short DPO runs of the real loop, on short and on long rows, give the line that `fit` estimates by. Made
+Two short runs of the real loop, on short and on long rows, give the line that `fit` estimates by. Made
 up texts do: time and memory depend on lengths alone. Ends 1 with one sentence if it cannot be done.
 """
 
@@ -14,7 +14,7 @@ import torch
 
 from alignchat import catalog, fit
 from alignchat.catalog import Model
-from alignchat.config import TrainingSettings
+from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import PairedRow
 from alignchat.errors import EXPECTED
 from alignchat.files import write_json
@@ -25,14 +25,16 @@ from feedback_store import Message
 
 WORDS = (24, 160)  # of a prompt, and of each reply, in the short and in the long run
 STEPS = 4
+BATCH: dict[Method, int] = {"dpo": 4, "orpo": 2}  # ORPO keeps all logits of a padded batch
 
 
-def main(model_path: str, out: str, precision: str = "auto") -> int:
+def main(model_path: str, out: str, method: Method, precision: str) -> int:
     """Measure, write OUT, and return the exit status."""
     try:
         model = catalog.find(model_path)
-        settings = TrainingSettings.model_validate({"steps": STEPS, "precision": precision})
-        points = [_point(model, settings, words) for words in WORDS]
+        asked = {"steps": STEPS, "batch_size": BATCH[method], "precision": precision}
+        settings = TrainingSettings.model_validate(asked)
+        points = [_point(model, method, settings, words) for words in WORDS]
         device, memory_bytes = _device()
         measured = fit.Calibration(device=device, memory_bytes=memory_bytes, short=points[0], long=points[1])
         write_json(Path(out), measured.to_json())
@@ -42,13 +44,13 @@ def main(model_path: str, out: str, precision: str = "auto") -> int:
     return 0
 
 
-def _point(model: Model, settings: TrainingSettings, words: int) -> fit.Point:
+def _point(model: Model, method: Method, settings: TrainingSettings, words: int) -> fit.Point:
     rows = [_row(place, words) for place in range(2 * settings.batch_size)]
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         summary = train(
             model=model,
-            method="dpo",
+            method=method,
             rows=rows,
             test_rows=[],
             settings=settings,
@@ -62,8 +64,8 @@ def _point(model: Model, settings: TrainingSettings, words: int) -> fit.Point:
     # The first step also sets things up; the fastest of the others is the least disturbed.
     seconds = min(later - earlier for earlier, later in itertools.pairwise(times))
     return fit.Point(
-        tokens=fit.step_tokens("dpo", load),
-        operations=fit.operations(fit.shape_of(model.path), "dpo", load, settings)[0],
+        tokens=fit.step_tokens(method, load),
+        operations=fit.operations(fit.shape_of(model.path), method, load, settings)[0],
         seconds=seconds,
         peak_bytes=summary.peak_memory_bytes,
     )
@@ -98,4 +100,4 @@ def _device() -> tuple[str, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))  # type: ignore[arg-type]  # jobs.calibrate gives a method
