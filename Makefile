@@ -1,8 +1,8 @@
-# make run | test | lint | bench. Everything is installed into .venv; PYTHON chooses the interpreter.
+# make run | test | lint | bench | pictures. Everything is installed into .venv; PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench install install-test browser clean
+.PHONY: run test lint bench pictures install install-test browser clean
 
 run: install
 	$(BIN)/python app.py $(ARGS)
@@ -17,6 +17,10 @@ lint: install-test
 
 bench: install-test
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+# The guide's pictures, from the running app, into docs/.
+pictures: install-test browser
+	PYTHONPATH=. $(BIN)/python tests/pictures.py
 
 install: .venv/installed
 

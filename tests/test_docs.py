@@ -1,0 +1,92 @@
+"""The documents say what is so: commands can be typed as shown, links and pictures lead somewhere."""
+
+import argparse
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+from alignchat import cli
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = re.compile(r"^```sh\n[\s\S]*?^```$|^ {4,}\S.*$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+# What precedes a command's own arguments: variables, and the two ways to start the application.
+PROGRAM = re.compile(r"^(?:[A-Z_]+=\S+ )*python (-m alignchat|app\.py)\b ?(.*)$")
+
+
+def commands(document: Path) -> Iterator[str]:
+    """Give the lines of `sh` blocks and indented ones, continued lines joined, without comments."""
+    text = document.read_text("utf-8").replace("\\\n", " ")
+    for block in SHOWN.findall(text):
+        for line in block.splitlines():
+            with contextlib.suppress(ValueError):  # a quotation mark of prose
+                yield shlex.join(shlex.split(line, comments=True))
+
+
+def refusal(parser: argparse.ArgumentParser, arguments: str) -> str:
+    """Return what a parser has against the arguments; nothing where it takes them or gives its help."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        try:
+            parser.parse_args(shlex.split(arguments))
+        except SystemExit as ended:
+            return said.getvalue() if ended.code else ""
+    return ""
+
+
+PARSERS = {"-m alignchat": cli._parser(), "app.py": app._parser()}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_shown_is_one_that_the_parser_takes(document: Path) -> None:
+    found = [PROGRAM.match(command) for command in commands(document)]
+    refused = [
+        f"{match[0]}: {why}" for match in found if match and (why := refusal(PARSERS[match[1]], match[2]))
+    ]
+    assert refused == []
+
+
+def test_a_command_that_is_none_would_be_noticed() -> None:
+    assert "invalid choice" in refusal(PARSERS["-m alignchat"], "round begin")
+    assert "unrecognized arguments" in refusal(PARSERS["-m alignchat"], "round list --all")
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the names by which a document's headings are linked to."""
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_picture_leads_somewhere(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.DOTALL)
+    dead = []
+    for link in LINK.findall(text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_every_document_is_linked_from_the_readme_and_every_picture_is_shown() -> None:
+    everything = "".join(document.read_text("utf-8") for document in DOCUMENTS)
+    readme = DOCUMENTS[0].read_text("utf-8")
+    assert [path.name for path in DOCUMENTS[1:] if f"docs/{path.name}" not in readme] == []
+    assert [path.name for path in (ROOT / "docs").glob("*.png") if path.name not in everything] == []
+
+
+def test_the_guides_pictures_are_few_and_small() -> None:
+    pictures = list((ROOT / "docs").glob("guide-*.png"))
+    assert len(pictures) <= 6
+    assert all(10_000 < picture.stat().st_size <= 150_000 for picture in pictures)
