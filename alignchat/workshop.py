@@ -11,12 +11,12 @@ from subprocess import Popen, TimeoutExpired
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from alignchat import catalog, dataset, fit, jobs, presets, reports
-from alignchat.assessment import Assessment, assess
+from alignchat.assessment import Assessment, assess, compared
 from alignchat.config import EvaluationSettings, Method, Settings, TrainingSettings, override
 from alignchat.engine import Engine
-from alignchat.errors import AdapterError, RoundError
+from alignchat.errors import AdapterError, RoundError, SettingsError
 from alignchat.evaluation import plan
-from alignchat.evaluation.compare import Comparison, compare
+from alignchat.evaluation.compare import Comparison
 from alignchat.evaluation.scorecard import Sample, Scorecard
 from alignchat.exporting import ExportFormat, export
 from alignchat.files import FileLock, read_json, write_json
@@ -120,11 +120,11 @@ class Workshop:
             if busy := running_anywhere(self._rounds_folder):
                 raise RoundError(f"{busy} is still running; wait for it, or cancel it, then start the next.")
             asked = override(self.settings.training, "training", training)
+            if parent:
+                self._require_parent(parent, asked)
             rows = self.data.build(method, asked, self.settings.dataset, sets)
             dataset.require_trainable(method, rows.train, rows.removed)
             self._require_scorable(self.settings.evaluation)
-            if parent:
-                self.rounds.adapter(parent)
             number = self.rounds.next_number()
             record = self._record(
                 self.model, number, parent=parent or 0, method=method, rows=rows, training=asked
@@ -281,13 +281,11 @@ class Workshop:
 
     def compare_rounds(self, number: int, other: int) -> Comparison:
         """Compare two scored rounds, `other` minus `number`; raise RoundError if one has no scores."""
-        cards = [self.scorecard(each) for each in (number, other)]
-        if missing := [each for each, card in zip((number, other), cards, strict=True) if card is None]:
-            raise RoundError(
-                f"Round {missing[0]} has no scores yet: evaluate --round {missing[0]}, then compare."
-            )
-        before, after = (card for card in cards if card)
-        return compare(before, self.samples(number), after, self.samples(other))
+        found = compared(self.rounds.folder(number), self.rounds.folder(other))
+        if found is None:
+            missing = number if self.scorecard(number) is None else other
+            raise RoundError(f"Round {missing} has no scores yet: evaluate --round {missing}, then compare.")
+        return found
 
     def scorecards(self) -> list[Scorecard]:
         """Return the scores of all rounds that have any, the base first."""
@@ -362,6 +360,18 @@ class Workshop:
     def _require_scorable(self, settings: EvaluationSettings) -> None:
         """Raise DataError now, rather than from a worker later, if prompts or scorers cannot be had."""
         plan.tasks(settings.measures, settings, self.settings.data)
+
+    def _require_parent(self, number: int, asked: TrainingSettings) -> None:
+        """Raise RoundError if a round has no adapter, SettingsError if training cannot go on from it so."""
+        self.rounds.adapter(number)
+        own = TrainingSettings.model_validate(self.rounds.get(number).settings["training"]).model_dump()
+        wanted = asked.model_dump()
+        for key in ("lora_rank", "lora_alpha", "lora_targets"):
+            if wanted[key] != own[key]:
+                raise SettingsError(
+                    f"training.{key} is {wanted[key]}, but round {number} has {own[key]}; "
+                    f"set it to {own[key]}, or start from the base."
+                )
 
     def _require(self, number: int, *wanted: Status) -> None:
         status = self.rounds.status(number)

@@ -13,7 +13,9 @@ from alignchat.errors import DataError, ModelError, RoundError, SettingsError
 from alignchat.files import FileLock
 from alignchat.loop import Loop
 from alignchat.rounds import LOCK_FILE, START_LOCK_FILE
+from alignchat.ui import i18n
 from feedback_store import Message, StoreError
+from tests.made_rounds import add_round
 
 OpenLoop = Callable[[], Loop]
 
@@ -301,3 +303,17 @@ def test_a_temperature_that_cannot_hold_is_refused_before_a_conversation_begins(
     with pytest.raises(SettingsError, match=r"chat\.temperature"):
         loop.reply(None, "hello", temperature=temperature)
     assert loop.conversations.all() == []
+
+
+@pytest.mark.parametrize("key", ["lora_rank", "lora_alpha", "lora_targets"])
+def test_a_round_does_not_begin_from_one_whose_adapter_is_otherwise(loop: Loop, key: str) -> None:
+    number = add_round(loop)
+    before = loop.settings.training.model_dump()[key]
+    other = "attention" if before == "all" else before // 2
+    sentence = rf"training\.{key} is {other}, but round {number} has {before}; set it to {before}, or start"
+    with pytest.raises(SettingsError, match=sentence) as refused:
+        loop.start_round("kto", parent=number, **{key: other})
+    assert i18n.error_sentence(refused.value, "it").startswith(f"{key} è {other}, ma il round {number}")
+    with pytest.raises(DataError, match="KTO needs"):  # then it is but the feedback that is missing
+        loop.start_round("kto", parent=number)
+    assert loop.rounds.numbers() == [0, number]

@@ -62,6 +62,7 @@ def test_an_assessment_is_made_once_for_the_same_scores(tmp_path: Path) -> None:
     with a_loop(tmp_path, saying(2), saying(7), continuations=2, honest_k=1) as opened:
         first, again = (opened.assess(1).facts[0].difference for _ in range(2))
         assert first is again
+        assert opened.compare_rounds(0, 1) is opened.compare_rounds(0, 1)
         samples = opened.rounds.folder(1) / SAMPLES_FILE
         write_bytes(samples, samples.read_bytes())
         assert opened.assess(1).facts[0].difference is not first

@@ -88,7 +88,8 @@ def train(
     """Train a LoRA adapter on `rows` and publish it as `folder`/adapter.
 
     Without `parent_adapter` (a PEFT folder) the adapter is new and the reference is the base model. With
-    it, training goes on from the parent's weights, and the reference is the parent, not the base.
+    it, training goes on from the parent's weights, of its rank and on its matrices, and the reference is the
+    parent, not the base.
 
     Called again on the same folder with the same arguments, it goes on from the newest checkpoint and
     gives the same adapter, bit for bit. `should_stop` is asked at each step. The file `references` keeps the
@@ -142,28 +143,16 @@ def _network(
             target_modules=_TARGETS[settings.lora_targets],
             task_type="CAUSAL_LM",
         )
-    _check_parent(parent_adapter, settings)
-    continued = PeftModel.from_pretrained(network, str(parent_adapter), is_trainable=True)
+    try:
+        continued = PeftModel.from_pretrained(network, str(parent_adapter), is_trainable=True)
+    except (OSError, ValueError) as error:
+        raise AdapterError(
+            f"The parent's adapter in {parent_adapter} cannot be read; start from the base instead."
+        ) from error
     continued.peft_config["default"].base_model_name_or_path = None
     if settings.weights == "4bit":
         del network.is_loaded_in_4bit  # else TRL rounds the parent's weights to bf16
     return continued, None
-
-
-def _check_parent(folder: Path, settings: TrainingSettings) -> None:
-    try:
-        config = read_json(folder / "adapter_config.json")
-    except (OSError, ValueError) as error:
-        raise AdapterError(
-            f"The parent's adapter in {folder} cannot be read; start from the base instead."
-        ) from error
-    for key, wanted in (("r", settings.lora_rank), ("lora_alpha", settings.lora_alpha)):
-        if config[key] != wanted:
-            name = {"r": "lora_rank", "lora_alpha": "lora_alpha"}[key]
-            raise SettingsError(
-                f"training.{name} is {wanted}, but the parent's adapter has {config[key]}; "
-                f"set it to {config[key]}, or start from the base."
-            )
 
 
 def _reference(
