@@ -86,6 +86,9 @@ def test_a_dry_run_says_what_is_needed_and_fetches_nothing(
     assert len(needed["classifiers"]) == 2
     assert needed["takes"]["disk_bytes"] > 1e9
     assert needed["takes"]["minutes_on_two_cores"] > 10
+    quick = ["--data", str(data), "reproduce-paper", "--model", "starter", "--quick", "--dry-run", "--json"]
+    assert main(quick) == 0
+    assert json.loads(capsys.readouterr().out)["takes"]["minutes_on_two_cores"] >= 3
     assert hub.asked("datasets") == []
     assert not data.exists() or not list(data.iterdir())
 

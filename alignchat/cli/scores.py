@@ -8,9 +8,9 @@ from alignchat import report
 from alignchat.cli.parsing import loop_command, positive
 from alignchat.cli.rounds import waited
 from alignchat.errors import RoundError
+from alignchat.evaluation.plan import MEASURES
 from alignchat.loop import Loop
 
-MEASURES = ("toxicity", "regard", "honest", "memorization", "cost")
 SCORERS = ("toxicity", "italian", "regard")
 
 
