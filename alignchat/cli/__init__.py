@@ -88,12 +88,12 @@ def _text(value: Any, indent: str = "") -> str:
     if isinstance(value, Mapping):
         lines = []
         for key, part in value.items():
-            if isinstance(part, Mapping | list) and part:
+            if isinstance(part, Mapping | list | tuple) and part:
                 lines += [f"{indent}{key}:", _text(part, indent + "  ")]
             elif part is not None:
                 lines.append(f"{indent}{key}: {part}")
         return "\n".join(lines)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "\n\n".join(_text(part, indent) for part in value)
     return f"{indent}{value}"
 
