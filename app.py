@@ -7,11 +7,13 @@ from typing import Any
 
 from alignchat import config
 from alignchat.errors import EXPECTED
+from alignchat.files import hold_standard_streams
 from alignchat.ui.server import serve
 
 
 def main() -> int:
     """Serve until stopped; return 0, or 1 with one sentence on stderr if it cannot begin."""
+    hold_standard_streams()
     options = _parser().parse_args()
     server = {"host": options.host, "port": options.port}
     arguments: dict[str, Any] = {"server": {key: value for key, value in server.items() if value is not None}}

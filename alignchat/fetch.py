@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alignchat.errors import Cancelled, ModelError
-from alignchat.files import sha256, sync_folder
+from alignchat.files import sha256, sync_folder, writing
 from alignchat.transfer import ShouldStop
 
 PROBE_SECONDS = 3.0
@@ -190,7 +190,7 @@ class Hub:
             if start and response.status_code == 200:  # It cannot send a part, so from the beginning.
                 part.unlink()
                 advance(-start)
-            with part.open("ab") as out:
+            with writing(part), part.open("ab") as out:
                 for chunk in response.iter_bytes():
                     out.write(chunk)
                     advance(len(chunk))

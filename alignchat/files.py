@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -167,6 +168,18 @@ def _above_standard(handle: int) -> int:
     moved = fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(handle)
     return moved
+
+
+def hold_standard_streams() -> None:
+    """Open what was closed of 0, 1 and 2: a file opened there would get what libraries tell the terminal."""
+    for handle in range(3):
+        try:
+            os.fstat(handle)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _sync_files(folder: Path) -> None:

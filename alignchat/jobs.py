@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alignchat.config import Method, child_environment
 from alignchat.errors import ModelError, RoundError
-from alignchat.files import FileLock, is_locked, writing
+from alignchat.files import FileLock, is_locked, write_json, writing
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
 
 CHATTING_FILE = "chatting"
@@ -25,8 +25,10 @@ def start(folder: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes
     if not lock.acquire():
         raise RoundError(f"Round {int(folder.name)} is being worked on already; wait for it, or cancel it.")
     try:
-        for name in (CANCEL_FILE, ERROR_FILE, PROGRESS_FILE):
+        for name in (CANCEL_FILE, ERROR_FILE):
             (folder / name).unlink(missing_ok=True)
+        # What is on the disk already can take the worker's last words once the disk is full.
+        write_json(folder / PROGRESS_FILE, {"phase": "starting", "done": 0, "total": 0})
         handle = lock.handle
         with (folder / LOG_FILE).open("ab") as log:
             return subprocess.Popen(

@@ -55,6 +55,13 @@ if TYPE_CHECKING:
 CACHE_FOLDER = "cache"
 TEXTS_FOLDER = "texts"
 REPLIES = 8
+WANT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "bad_alloc", "start new thread")
+WANT_OF_DISK = ("no space left", "file too large", "quota exceeded", "file write failed")
+OUT_OF_DISK = "The disk is full, so a file of the round could not be written; free some space and resume."
+OUT_OF_MEMORY = (
+    "The machine ran out of memory; close other programs and resume, or begin a round with a smaller "
+    "training.batch_size or with training.recompute."
+)
 SAMPLED = Sampling(temperature=0.7, max_tokens=96, seed=0)
 
 
@@ -332,22 +339,29 @@ def main() -> int:
     except Cancelled as stop:
         print(stop, file=sys.stderr)
         return 0
-    except EXPECTED as error:
-        return _fail(options.folder, str(error))
-    except MemoryError:
-        return _fail(
-            options.folder, "The machine ran out of memory; set training.batch_size lower and resume."
-        )
     except Exception as error:  # The outer edge: the person gets a sentence, the log gets the rest.
-        traceback.print_exc()
-        return _fail(
-            options.folder, f"The round failed unexpectedly ({error}); worker.log in its folder tells more."
-        )
+        if not isinstance(error, EXPECTED):
+            with suppress(OSError):  # The log may be on the full disk that this is about.
+                traceback.print_exc()
+        return _fail(options.folder, _sentence(error))
     return 0
 
 
+def _sentence(error: Exception) -> str:
+    """Return what to tell a person; libraries hide a want of room in errors of their own."""
+    hidden: BaseException | None = error
+    while hidden:
+        if isinstance(hidden, MemoryError) or any(sign in str(hidden).lower() for sign in WANT_OF_MEMORY):
+            return OUT_OF_MEMORY
+        hidden = hidden.__cause__ or hidden.__context__
+    if isinstance(error, EXPECTED):
+        return str(error)
+    if any(sign in str(error).lower() for sign in WANT_OF_DISK):
+        return OUT_OF_DISK
+    return f"The round failed unexpectedly ({error}); worker.log in its folder tells more."
+
+
 def _fail(folder: Path, sentence: str) -> int:
-    print(sentence, file=sys.stderr)
     content = json.dumps({"error": sentence}).encode()
     try:
         write_bytes(folder / ERROR_FILE, content)
@@ -357,6 +371,8 @@ def _fail(folder: Path, sentence: str) -> int:
             place.write(content)
             place.truncate()
             (folder / PROGRESS_FILE).replace(folder / ERROR_FILE)
+    with suppress(OSError):
+        print(sentence, file=sys.stderr)
     return 1
 
 

@@ -264,7 +264,7 @@ def test_waiting_for_a_round_whose_process_was_killed_is_a_failure(tmp_path: Pat
     with Loop.open(config.load(tmp_path, model=str(model))) as loop:
         with loop.rounds.create(replace(loop.rounds.get(0), number=1, parent=0, method="kto")):
             pass
-        with pytest.raises(RoundError, match="ended early; go on with: round resume 1"):
+        with pytest.raises(RoundError, match=r"ended early, .*; go on with: round resume 1"):
             rounds.waited(loop, 1)
 
 

@@ -169,10 +169,7 @@ def test_an_evaluation_stopped_in_the_middle_ends_with_the_scores_of_one_that_wa
     with open_loop(tmp_path / "whole", model) as whole, open_loop(tmp_path / "stopped", model) as loop:
         whole.evaluate(0, **asked)
         whole.wait(0)
-        settings = override(loop.settings.evaluation, "evaluation", asked)
-        write_json(loop.rounds.folder(0) / EVALUATION_FILE, settings.model_dump(mode="json"))
-        command = [sys.executable, "-c", DIES_BETWEEN_TWO_PARTS, str(loop.rounds.folder(0)), "--evaluate"]
-        assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+        evaluate_and_die(loop, asked)
         assert len(list((loop.rounds.folder(0) / worker.TEXTS_FOLDER).iterdir())) == 1
         assert loop.scorecard(0) is None
         loop.evaluate(0, **asked)
@@ -182,6 +179,17 @@ def test_an_evaluation_stopped_in_the_middle_ends_with_the_scores_of_one_that_wa
         assert other
         assert one.scores == other.scores
         assert whole.samples(0) == loop.samples(0)
+        assert loop.is_scored(0)
+        evaluate_and_die(loop, {**asked, "seed": 1})
+        assert loop.scorecard(0) == other
+        assert not loop.is_scored(0)
+
+
+def evaluate_and_die(loop: Loop, asked: dict[str, Any]) -> None:
+    settings = override(loop.settings.evaluation, "evaluation", asked)
+    write_json(loop.rounds.folder(0) / EVALUATION_FILE, settings.model_dump(mode="json"))
+    command = [sys.executable, "-c", DIES_BETWEEN_TWO_PARTS, str(loop.rounds.folder(0)), "--evaluate"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
 
 
 def test_a_damaged_adapter_is_not_activated_and_the_chat_stays_as_it_is(loop: Loop) -> None:

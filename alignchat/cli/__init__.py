@@ -29,6 +29,7 @@ from alignchat.cli import (
 )
 from alignchat.cli.parsing import Command, bare_command
 from alignchat.errors import EXPECTED
+from alignchat.files import hold_standard_streams
 
 GROUPS = (
     talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper, users, doctor,
@@ -37,6 +38,7 @@ GROUPS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    hold_standard_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.json and getattr(options, "prompt", "") is None:

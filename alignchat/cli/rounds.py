@@ -158,7 +158,10 @@ def waited(loop: Loop, number: int) -> dict[str, Any]:
     if report.error:
         raise RoundError(f"Round {number} failed: {report.error}")
     if report.status == "interrupted":
-        raise RoundError(f"The process of round {number} ended early; go on with: round resume {number}")
+        raise RoundError(
+            f"The process of round {number} ended early, perhaps for want of memory; go on with: "
+            f"round resume {number}; if that happens again, begin one with --set recompute=true"
+        )
     return report.to_json()
 
 

@@ -28,6 +28,10 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "ora; riprova.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
     "domanda; prima confrontale.",
+    r"The machine ran out of memory; .*": "È finita la memoria; chiudi altri programmi e riprendi, oppure "
+    "avvia un round con un training.batch_size più piccolo o con training.recompute.",
+    r"The disk is full, so a file of the round.*": "Il disco è pieno, perciò un file del round non si è "
+    "potuto scrivere; libera spazio e riprendi.",
     # People
     r"Only an owner may do this; ask one\.": "Può farlo solo un proprietario; chiedilo a chi lo è.",
     r"Nobody is known to ask for this; reload the page\.": "Non si sa chi lo chiede; ricarica la pagina.",

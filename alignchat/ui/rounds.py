@@ -15,7 +15,7 @@ from alignchat.reports import RoundReport
 from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates
-from alignchat.ui.i18n import Language, round_name
+from alignchat.ui.i18n import Language, round_name, translated
 from alignchat.ui.shared import Page, said, stamp
 
 STEPS = (10, 20, 40, 80, 160, 320)
@@ -209,7 +209,9 @@ class RoundsTab:
 
     def _select(self, number: int) -> Updates:
         report = self.page.loop.round(number)
-        failed = self.texts["failed"].format(round=self._name(number), error=report.error)
+        failed = self.texts["failed"].format(
+            round=self._name(number), error=translated(report.error or "", self.page.language)
+        )
         return {
             self.use: gr.Button(interactive=report.has_adapter and not report.active),
             self.cancel: gr.Button(interactive=report.status == "running"),

@@ -241,8 +241,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{round}: annullato; Riprendi continua da dove si è fermato.",
     ),
     "ended_interrupted": (
-        "{round} was interrupted; Resume goes on from where it stopped.",
-        "{round}: interrotto; Riprendi continua da dove si è fermato.",
+        "{round} was interrupted: its process was ended, perhaps for want of memory. Resume goes on from "
+        "where it stopped; if that happens again, retrain with smaller batches or with recompute.",
+        "{round}: interrotto. Il suo processo è stato chiuso, forse per mancanza di memoria. Riprendi "
+        "continua da dove si è fermato; se succede ancora, riaddestra con batch più piccoli o con recompute.",
     ),
     "failed": ("{round} failed: {error}", "{round}: fallito. {error}"),
 }
