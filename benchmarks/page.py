@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,10 @@ def post(app: Running, path: str, value: dict[str, Any]) -> Any:
 def _events(app: Running, session: str) -> Iterator[Message]:
     connection = app.connect(timeout=120)
     connection.request("GET", f"/en/gradio_api/queue/data?session_hash={session}", headers=app.headers)
-    for line in connection.getresponse():
-        if line.startswith(b"data: "):
-            yield json.loads(line.removeprefix(b"data: "))
-    connection.close()
+    with closing(connection), connection.getresponse() as answer:
+        for line in answer:
+            if line.startswith(b"data: "):
+                yield json.loads(line.removeprefix(b"data: "))
 
 
 def _let_in(port: int, process: subprocess.Popen[bytes]) -> str:

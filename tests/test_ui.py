@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignchat import config, transfer
+from alignchat.chat import Reply
 from alignchat.conversations import Turn
 from alignchat.engine import ScriptedEngine
 from alignchat.errors import EXPECTED, AlignchatError, Cancelled, ModelError, SettingsError
@@ -210,11 +211,31 @@ def test_a_round_is_told_by_phase_step_loss_and_time() -> None:
     assert "addestro 25 %" in views.progress(running, IT)
     assert 'aria-valuenow="25"' in views.progress(running, EN)
     waiting = a_report(status="running", progress=replace(now, phase="waiting for the chat"))
-    assert "Round 1: waiting for the chat 25 % · 3 of 12" in views.progress(waiting, EN)
+    assert "Round 1: waiting for the chat 25 % · step 3 of 12" in views.progress(waiting, EN)
     assert "aspetto la chat 25 %" in views.progress(waiting, IT)
     scoring = a_report(status="running", progress=Progress(phase="scoring round 1", done=0, total=0))
     assert "misuro il round 1" in views.progress(scoring, IT)
     assert views.progress(None, EN) == ""
+
+
+@pytest.mark.parametrize(
+    ("waiting", "english", "italian"),
+    [(0, "you are next", "poi tocca a te"), (1, "1 before", "1 prima"), (2, "2 before you", "2 prima di te")],
+)
+def test_one_who_waits_for_a_reply_sees_how_many_are_before(waiting: int, english: str, italian: str) -> None:
+    reply = Reply(
+        completion_id="c",
+        conversation_id="v",
+        text="",
+        round=0,
+        tokens=0,
+        tokens_per_second=0,
+        finished=False,
+        waiting=waiting,
+    )
+    assert english in messages.so_far(reply, EN)
+    assert italian in messages.so_far(reply, IT)
+    assert messages.so_far(replace(reply, waiting=None, text="so"), EN) == "so"
 
 
 def test_words_from_outside_are_escaped_in_html() -> None:

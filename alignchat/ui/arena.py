@@ -156,7 +156,9 @@ class ArenaTab:
         yield {**empty, self.pair: None, **self._state(busy=True)}
         for replies in self.stops.until(request.session_hash, growing):
             pair = replies[0].conversation_id if None not in replies and replies[0] else None
-            texts = [messages.escape(messages.visible(reply.text)) if reply else "…" for reply in replies]
+            texts = [
+                messages.escape(messages.visible(messages.so_far(reply, self.texts))) for reply in replies
+            ]
             yield dict(zip(self.replies, texts, strict=True))
         # The script finds the comparison's id here; it says nothing else.
         held = {self.notice: _mark(pair) if pair else ""}

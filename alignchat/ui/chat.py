@@ -5,6 +5,7 @@ What is done to one reply comes from the page's script as an act with that reply
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from html import escape
 from typing import Any
 
@@ -184,8 +185,7 @@ class ChatTab:
         conversation = self.conversations.completion(head).conversation_id if head else None
         replies = self.page.loop.reply(conversation, text, after=head, **self._asked(voice, how))
         before = messages.asked(self._messages(head), text)
-        yield {self.box: "", self.chatbot: messages.growing(before, None), **self._busy(True)}
-        yield from self._streamed(before, replies, request)
+        yield from self._streamed(before, replies, request, {self.box: ""})
 
     def _act(
         self, request: gr.Request, act: str, head: str | None, voice: str, *how: Any
@@ -198,7 +198,6 @@ class ChatTab:
                 replies = loop.again(id, text, **self._asked(voice, how))
                 before = self._messages(id)[: -1 if text is None else -2]
                 before = before if text is None else messages.asked(before, text)
-                yield self._busy(True)
                 yield from self._streamed(before, replies, request)
             case "show":
                 yield self.open(self.conversations.newest_below(id))
@@ -217,12 +216,20 @@ class ChatTab:
         model, round = self.page.voice(voice)
         return {"model": model, "round": round, "annotator": people.here().name, **self.how.asked(*how)}
 
-    def _streamed(self, before: list[Any], replies: Any, request: gr.Request) -> Iterator[Updates]:
+    def _streamed(
+        self, before: list[Any], replies: Any, request: gr.Request, first: Updates | None = None
+    ) -> Iterator[Updates]:
         """Show a reply as it grows after the messages before it, and then the branch that ends in it."""
-        yield {self.chatbot: messages.growing(before, None)}
         reply: Reply | None = None
-        for reply in self.stops.until(request.session_hash, replies):
-            yield {self.chatbot: messages.growing(before, reply)}
+        with closing(self.stops.until(request.session_hash, replies)) as growing:
+            try:
+                shown = messages.growing(before, None, self.texts)
+                yield {**(first or {}), self.chatbot: shown, **self._busy(True)}
+            except GeneratorExit:
+                next(growing, None)  # The page is gone already; what was asked is kept once it has begun.
+                raise
+            for reply in growing:
+                yield {self.chatbot: messages.growing(before, reply, self.texts)}
         yield self.open(reply.completion_id if reply else None)
 
     def _stop(self, request: gr.Request) -> Updates:

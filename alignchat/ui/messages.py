@@ -72,9 +72,19 @@ def asked(before: Sequence[Any], text: str) -> list[Any]:
     return [*before, _message("user", text)]
 
 
-def growing(before: Sequence[Any], reply: Reply | None) -> list[Any]:
+def growing(before: Sequence[Any], reply: Reply | None, texts: Texts) -> list[Any]:
     """Return the messages before, and the reply to them as far as it has come."""
-    return [*before, _message("assistant", reply.text if reply else "…")]
+    return [*before, _message("assistant", so_far(reply, texts))]
+
+
+def so_far(reply: Reply | None, texts: Texts) -> str:
+    """Return the text of a reply as far as it has come; while it waits for its turn, how many are before."""
+    if reply is None:
+        return "…"
+    if reply.waiting is None:
+        return reply.text
+    counted = {0: "waiting_next", 1: "waiting_one"}.get(reply.waiting, "waiting")
+    return f"… {texts[counted].format(n=reply.waiting)}"
 
 
 def _message(role: str, text: str, foot: str = _EMPTY_FOOT) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def progress(report: RoundReport | None, texts: Texts) -> str:
         return ""
     now, parts = report.progress, [doing(report, texts)]
     if now and now.total > 1:
-        steps = "step_of" if now.phase == "training" else "done_of"
+        steps = "step_of" if now.phase in ("training", "waiting for the chat") else "done_of"
         parts.append(texts[steps].format(done=now.done, total=now.total))
     if now and now.loss is not None:
         parts.append(texts["loss"].format(loss=f"{now.loss:.3f}"))

@@ -51,6 +51,9 @@ TEXTS: dict[str, tuple[str, str]] = {
             "W perché, R un'altra, E modifica, C copia, Esc per tornare."
         ),
     ),
+    "waiting_next": ("(others come first; you are next)", "(prima altri; poi tocca a te)"),
+    "waiting_one": ("(1 before you)", "(1 prima di te)"),
+    "waiting": ("({n} before you)", "({n} prima di te)"),
     "stopped": ("stopped: not trained on", "fermata: esclusa dall'addestramento"),
     "edited_by_you": ("your version", "la tua versione"),
     "fact_tokens": ("{n} tokens", "{n} token"),
