@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -295,7 +296,8 @@ def _active(rounds: Rounds) -> Iterator[Finding]:
 
 def _port(server: ServerSettings) -> Iterator[Finding]:
     try:
-        with socket.create_server((server.host, server.port)):
+        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        with socket.create_server((server.host, server.port), family=family):
             yield _ok("port", f"Port {server.port} on {server.host} is free.")
     except OSError as error:
         if _is_alignchat(server):
@@ -307,13 +309,21 @@ def _port(server: ServerSettings) -> Iterator[Finding]:
 
 
 def _is_alignchat(server: ServerSettings) -> bool:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=2)
+    # Only the program's name is asked for, so whose certificate it is does not matter.
+    connection = (
+        http.client.HTTPSConnection(
+            server.host, server.port, timeout=2, context=ssl._create_unverified_context()
+        )
+        if server.certificate
+        else http.client.HTTPConnection(server.host, server.port, timeout=2)
+    )
+    name = (server.names or (server.host,))[0]
     try:
-        connection.request("GET", "/manifest.json")
-        name: Any = json.loads(connection.getresponse().read())["name"]
+        connection.request("GET", "/manifest.json", headers={"Host": f"{name}:{server.port}"})
+        told: Any = json.loads(connection.getresponse().read())["name"]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return False
-    return bool(name == "alignchat")
+    return bool(told == "alignchat")
 
 
 def _network(folder: Path) -> Iterator[Finding]:

@@ -21,12 +21,11 @@ Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """A running app, and the cookie with which it lets a browser in."""
+class Client:
+    """Somebody at an app, with the cookie with which it lets a browser in."""
 
     port: int
     cookie: str
-    process: subprocess.Popen[bytes]
 
     def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
         """Open a connection."""
@@ -36,6 +35,21 @@ class Running:
     def headers(self) -> dict[str, str]:
         """What each request has with it."""
         return {"content-type": "application/json", "cookie": self.cookie}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running(Client):
+    """Somebody at an app that runs in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+
+
+def let_in(port: int, address: str) -> Client:
+    """Open the address that lets the first one in, its path and query, and keep the cookie it gives."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", address)
+    cookie = connection.getresponse().getheader("set-cookie") or ""
+    return Client(port=port, cookie=cookie.partition(";")[0])
 
 
 @contextmanager
@@ -56,7 +70,7 @@ def serving(data: Path, model: str | None, **environment: str) -> Iterator[Runni
         process.wait(timeout=30)
 
 
-def press(app: Running, button: str, **values: Any) -> Iterator[Message]:
+def press(app: Client, button: str, **values: Any) -> Iterator[Message]:
     """Press a button by its `elem_id` in a session of its own, and yield what the server tells of it.
 
     Every input of the button's is as it stands on a fresh page, but for `values`, by their `elem_id`
@@ -74,14 +88,14 @@ def press(app: Running, button: str, **values: Any) -> Iterator[Message]:
     return _events(app, session)
 
 
-def get(app: Running, path: str) -> bytes:
+def get(app: Client, path: str) -> bytes:
     """Get a path of the app."""
     connection = app.connect()
     connection.request("GET", path, headers=app.headers)
     return connection.getresponse().read()
 
 
-def post(app: Running, path: str, value: dict[str, Any]) -> Any:
+def post(app: Client, path: str, value: dict[str, Any]) -> Any:
     """Post JSON, and return the JSON that answers; raise RuntimeError if the app refuses."""
     connection = app.connect()
     connection.request("POST", path, json.dumps(value), app.headers)
@@ -92,7 +106,7 @@ def post(app: Running, path: str, value: dict[str, Any]) -> Any:
     return json.loads(told)
 
 
-def _events(app: Running, session: str) -> Iterator[Message]:
+def _events(app: Client, session: str) -> Iterator[Message]:
     connection = app.connect(timeout=120)
     connection.request("GET", f"/en/gradio_api/queue/data?session_hash={session}", headers=app.headers)
     with closing(connection), connection.getresponse() as answer:
@@ -108,9 +122,7 @@ def _let_in(port: int, process: subprocess.Popen[bytes]) -> str:
         sys.stderr.write(line.decode())
         if told := re.search(r"alignchat is at http://[^/]+(\S+)", line.decode()):
             threading.Thread(target=_pass_on, args=[process.stderr], daemon=True).start()
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            connection.request("GET", told[1])
-            return (connection.getresponse().getheader("set-cookie") or "").partition(";")[0]
+            return let_in(port, told[1]).cookie
     raise RuntimeError("the app ended before it served")
 
 

@@ -50,7 +50,7 @@ class State:
 class Crowd:
     """Everybody who uses one app until told to stop; their errors are kept."""
 
-    port: int
+    app: page.Client
     replies: list[str]
     pause: float
     stop: threading.Event = field(default_factory=threading.Event)
@@ -75,7 +75,7 @@ class Crowd:
 
     def press(self, button: str, **values: object) -> None:
         """Press a button of the page, and note it if that fails."""
-        with closing(page.press(self.port, button, **values)) as told:  # type: ignore[type-var]  # a generator
+        with closing(page.press(self.app, button, **values)) as told:  # type: ignore[type-var]  # a generator
             if not next(message for message in told if message["msg"] == "process_completed")["success"]:
                 self.errors.append(f"{button} failed")
 
@@ -92,13 +92,13 @@ class Crowd:
 
     def _vote(self) -> None:
         vote = {"id": uuid4().hex, "completion_id": random.choice(self.replies), "up": random.random() < 0.5}
-        page.post(self.port, "/votes", vote)
+        page.post(self.app, "/votes", vote)
         self.saved.append(vote["id"])
         self.stop.wait(self.pause)
 
     def _reload(self) -> None:
         for path in PATHS:
-            page.get(self.port, path)
+            page.get(self.app, path)
         self.reloads += 1
         self.stop.wait(self.pause)
 
@@ -131,7 +131,7 @@ def soak(
             loop.rate(reply, i % 2 == 0)
     limits = {"ALIGNCHAT_CHAT__MAX_TOKENS": "48", "ALIGNCHAT_EVALUATION__LIMIT": "4"}
     with page.serving(data, model, **limits) as app:
-        crowd = Crowd(port=app.port, replies=replies, pause=pause)
+        crowd = Crowd(app=app, replies=replies, pause=pause)
         threads = crowd.begin()
         warm_up(crowd)
         warm, before = state_of(app.process.pid), len(crowd.saved)

@@ -236,14 +236,15 @@ def test_a_client_that_goes_away_in_the_middle_leaves_its_reply_and_the_place_to
             return Stream(words)
 
     with Loop.open(config.load(tmp_path), lambda: Endless(echo)) as loop, served(loop) as app:
+        client = page.let_in(app.port, app.url.partition(str(app.port))[2])
         for _ in range(REPLIES_AT_ONCE + 1):
-            told = page.press(app.port, "send", message="long")
+            told = page.press(client, "send", message="long")
             assert next(m for m in told if m["msg"] == "process_generating")
             told.close()
         while len(loop.conversations.all()) <= REPLIES_AT_ONCE:
             pause.wait(0.05)
         assert not any(reply.finished for reply in loop._store.completions())
-        told = page.press(app.port, "send", message="short")
+        told = page.press(client, "send", message="short")
         assert next(m for m in told if m["msg"] == "process_completed")["success"]
         assert loop._store.completions()[-1].text == "base says short"
 
