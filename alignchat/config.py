@@ -19,6 +19,9 @@ from alignchat.errors import SettingsError
 Method = Literal["dpo", "kto", "orpo", "cpo"]
 UNPAIRED: tuple[Method, ...] = ("kto",)
 SETTINGS_FILE = "alignchat.toml"
+# Secrets that processes of ours get only where they need them.
+HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+KEYS = ("ALIGNCHAT_REMOTE__KEY", "OPENAI_API_KEY")
 
 
 class Section(BaseModel):
@@ -292,13 +295,13 @@ def process_rank() -> int:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of worker processes: no hub, and an allocator that keeps its memory.
+    """Return the environment of worker processes: no hub, no secret, and an allocator that keeps its memory.
 
     Returning freed memory to the system and faulting it in again takes a third of a training step
     on CPU with glibc's defaults.
     """
     return {
-        **os.environ,
+        **_without(*HUB_TOKENS, *KEYS),
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TQDM_DISABLE": "1",
@@ -313,13 +316,17 @@ def child_environment() -> dict[str, str]:
 def online_child_environment() -> dict[str, str]:
     """Return the environment of a process that gets rows from the hub, quietly."""
     return {
-        **os.environ,
+        **_without(*KEYS),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "PYTHONUNBUFFERED": "1",
         "USE_TORCH": "0",  # datasets would import it, for nothing
     }
+
+
+def _without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.upper() not in names}
 
 
 def _settings_reading(values: dict[str, Any]) -> type[Settings]:

@@ -193,8 +193,11 @@ class Models:
         if file.exists() and self.default() == name:
             file.unlink()
 
-    def offer(self, name: str) -> Offer:
-        """Say what getting a known model would take; asks the hub at most once, for at most three seconds."""
+    def offer(self, name: str, *, ask: bool = True) -> Offer:
+        """Say what getting a known model would take.
+
+        With `ask` the hub is asked whether it is there, at most once, for at most three seconds.
+        """
         entry = ENTRIES.get(name)
         if entry is None:
             raise _unknown(name)
@@ -203,10 +206,10 @@ class Models:
             bytes=entry.download or entry.bytes,
             licence=entry.licence,
             terms=entry.terms,
-            obstacle=self._obstacle(entry),
+            obstacle=self._obstacle(entry, ask=ask),
         )
 
-    def _obstacle(self, entry: Entry) -> str:
+    def _obstacle(self, entry: Entry, *, ask: bool) -> str:
         try:
             # Beside what is fetched and what becomes of it, a conversion needs as much once more.
             require_room(self._data, 2 * entry.download + entry.bytes)
@@ -214,7 +217,7 @@ class Models:
             return str(error)
         if entry.package:
             return f"Its terms are to be accepted first: {entry.terms}"
-        if not self.hub.is_reachable():
+        if ask and not self.hub.is_reachable():
             size = human(entry.download or entry.bytes)
             return f"There is no network, and {size} are to be fetched from the hub."
         if entry.gated and not entry.chat and not self.hub.has_token():

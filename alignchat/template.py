@@ -5,10 +5,13 @@ looks like a control token (`<|im_end|>`) is kept apart, so that it is tokenised
 """
 
 import re
+import sys
+import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -25,6 +28,8 @@ PLAIN_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '### Assistente:\n' }}{% endif %}"
 )
 PLAIN_STOP = ("###",)
+SECONDS = 5.0
+LARGEST = 1_000_000  # characters, items or a product
 
 
 class Segment(NamedTuple):
@@ -40,9 +45,11 @@ def render(
     """Render a conversation as one text; raise ModelError if the template cannot."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
-        return _compiled(template).render(
-            messages=turns, bos_token=bos, eos_token=eos, add_generation_prompt=add_generation_prompt
-        )
+        compiled = _compiled(template)
+        with _time_limit():
+            return compiled.render(
+                messages=turns, bos_token=bos, eos_token=eos, add_generation_prompt=add_generation_prompt
+            )
     except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
 
@@ -84,11 +91,56 @@ def _look_alikes(control_tokens: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)))
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, which limits ranges, with limits for what one operator can make too."""
+
+    intercepted_binops = frozenset(("*", "**", "%"))
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Compute, or raise TemplateError for a text or a number of a size that no template needs."""
+        if _size(operator, left, right) > LARGEST:
+            raise TemplateError("it computes something too large")
+        return super().call_binop(context, operator, left, right)
+
+
+def _size(operator: str, left: Any, right: Any) -> float:
+    """Return about how many characters, items or digits a product, a format or a power has; 0 if few."""
+    if operator == "**":
+        return float(abs(right) * max(abs(left), 2).bit_length()) if isinstance(left, int) else 0.0
+    if operator == "%":
+        return (
+            float(max(map(int, re.findall(r"\d{1,20}", left)), default=0)) if isinstance(left, str) else 0.0
+        )
+    lengths = [len(part) for part in (left, right) if isinstance(part, str | list | tuple)]
+    times = [abs(part) for part in (left, right) if isinstance(part, int)]
+    return float(lengths[0] * times[0]) if lengths and times else 0.0
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raise TemplateError within the block once a template has run for too long.
+
+    A template is lines of Python to the interpreter, so each one can be timed, in any thread.
+    """
+    end, before = time.monotonic() + SECONDS, sys.gettrace()
+
+    def trace(frame: Any, event: str, argument: object) -> Any:  # noqa: ARG001 - the hook's fixed signature
+        if frame.f_code.co_filename != "<template>":
+            return None
+        if time.monotonic() > end:
+            raise TemplateError(f"it runs for longer than {SECONDS:g} s")
+        return trace
+
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
 @lru_cache(maxsize=8)
 def _compiled(template: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
+    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     environment.globals["raise_exception"] = _refuse
     return environment.from_string(template)
 

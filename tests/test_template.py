@@ -82,8 +82,34 @@ def test_loops_that_break_work_as_published_templates_use_them() -> None:
         "{{ messages.append(1) }}",
         "{% include 'other' %}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{{ 'a' * 10 ** 10 }}",
+        "{{ [1] * 10 ** 10 }}",
+        "{{ 9 ** (9 ** 9) }}",
+        "{{ '%9999999999d' % 1 }}",
+        "{{ messages.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+        "{{ lipsum.__globals__.os }}",
+        "{{ ''|attr('__class__') }}{{ self.__init__() }}",
     ],
 )
 def test_a_template_that_cannot_render_is_one_sentence(template: str) -> None:
     with pytest.raises(ModelError, match="chat template refuses this conversation"):
         render(template, conversation(["hello"]), bos="", eos="", add_generation_prompt=True)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro m(n) %}{% for a in range(99999) %}{{ m(n - 1) if n }}{% endfor %}{% endmacro %}{{ m(9) }}",
+    ],
+)
+def test_a_template_that_does_not_end_is_ended(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alignchat.template.SECONDS", 0.2)
+    with pytest.raises(ModelError, match="it runs for longer than"):
+        render(template, conversation(["hello"]), bos="", eos="", add_generation_prompt=True)
+
+
+def test_arithmetic_of_published_templates_works() -> None:
+    template = "{{ 1700000000 % 60 }} {{ loop or 7 * 3 }} {{ '%05d' % 7 }} {{ '-' * 3 }} {{ 2 ** 10 }}"
+    assert render(template, [], bos="", eos="", add_generation_prompt=False) == "20 21 00007 --- 1024"

@@ -11,7 +11,7 @@ from alignchat import charts
 from alignchat.config import Method
 from alignchat.errors import Cancelled, DataError
 from alignchat.ui import data_views, views
-from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import Language
 from alignchat.ui.shared import Page, said, stamp
 
@@ -204,7 +204,7 @@ class DataTab:
         if transfer is None or transfer.report is None:
             if transfer and not isinstance(transfer.error, Cancelled):
                 sentence = data_views.failure(transfer, self.page.language, self.texts)
-                gr.Warning(sentence, duration=6, title=self.texts["tab_data"])
+                tell(gr.Warning, sentence, self.texts["tab_data"])
             yield self.follow()
             return
         mixed = self.page.loop.data.with_set(sets, transfer.report)

@@ -8,6 +8,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -20,6 +21,11 @@ Updates = dict[Any, Any]
 Handler = Callable[..., Any]
 
 log = logging.getLogger(__name__)
+
+
+def tell(how: Callable[..., None], sentence: str, title: str) -> None:
+    """Show a sentence in a corner for some seconds, with gr.Warning or gr.Info, which take HTML."""
+    how(escape(sentence), duration=6, title=title)
 
 
 class Notices:
@@ -67,5 +73,5 @@ class Notices:
         else:
             log.error("A handler failed.", exc_info=error)
             sentence = TEXTS[self._language]["unexpected"]
-        gr.Warning(sentence, duration=6, title=TEXTS[self._language]["notice"])
+        tell(gr.Warning, sentence, TEXTS[self._language]["notice"])
         return {self.place: views.notice(sentence)}

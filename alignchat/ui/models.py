@@ -12,7 +12,7 @@ from alignchat.errors import Cancelled, ModelError
 from alignchat.llama_child import QUANTISATIONS, Quantisation
 from alignchat.models import ModelReport
 from alignchat.ui import model_views, views
-from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import translated
 from alignchat.ui.shared import Page, said, stamp
 
@@ -187,7 +187,7 @@ class ModelsTab:
         }
 
     def _obstacle(self, report: ModelReport) -> str:
-        obstacle = self.page.loop.models.offer(report.name).obstacle
+        obstacle = self.page.loop.models.offer(report.name, ask=False).obstacle
         asked_by_the_box = report.terms and obstacle.endswith(report.terms)
         return "" if asked_by_the_box else translated(obstacle, self.page.language)
 
@@ -253,11 +253,11 @@ class ModelsTab:
         if transfer.report is None:
             if not isinstance(transfer.error, Cancelled):
                 sentence = model_views.failure(transfer, self.page.language, self.texts)
-                gr.Warning(sentence, duration=6, title=self.texts["tab_models"])
+                tell(gr.Warning, sentence, self.texts["tab_models"])
             yield from self.refresh(which)
             return
         arrived = self.texts["model_arrived"].format(name=transfer.report.name)
-        gr.Info(arrived, duration=6, title=self.texts["tab_models"])
+        tell(gr.Info, arrived, self.texts["tab_models"])
         for updates in self.refresh(transfer.report.name):
             yield {**updates, self.notice: said(arrived), self.source: "", self.name: ""}
 

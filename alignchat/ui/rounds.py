@@ -14,7 +14,7 @@ from alignchat.presets import PRESETS, Preset
 from alignchat.reports import RoundReport
 from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
-from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import Language, round_name, translated
 from alignchat.ui.shared import Page, said, stamp
 
@@ -204,7 +204,7 @@ class RoundsTab:
         report = self.page.loop.round(number)
         key = "ended_base" if number == 0 and not report.error else f"ended_{report.status}"
         sentence = self.texts[key].format(round=self._name(number))
-        gr.Info(sentence, duration=6, title=self.texts["tab_rounds"])
+        tell(gr.Info, sentence, self.texts["tab_rounds"])
         return {self.notice: views.notice(sentence, "error" if report.error else "done")}
 
     def _select(self, number: int) -> Updates:
