@@ -47,13 +47,15 @@ class BiasData:
     def wire(self, notices: Notices) -> None:
         """Let the part answer; what goes wrong is shown by `notices`."""
         self.place = notices.place
+        guard = partial(notices.guard, owner=True)
+        at_once: Any = {"show_progress": "hidden", "queue": False}
         free: Any = {"show_progress": "hidden", "concurrency_limit": None}
         asked, going = [self.which, self.agreed], [self.timer, self.progress, self.cancel]
-        self.which.input(self._agreement, self.which, self.agreed, queue=False, show_progress="hidden")
-        self.get.click(notices.guard(self._get), asked, [notices.place, *going], **free)
-        self.cancel.click(self._cancel, None, going, queue=False, show_progress="hidden")
+        self.which.input(guard(self._chosen), self.which, [self.place, self.agreed], **at_once)
+        self.get.click(guard(self._get), asked, [self.place, *going], **free)
+        self.cancel.click(guard(self._cancel), None, [self.place, *going], **at_once)
         self.timer.tick(self._tick, None, [*going, self.ended], **free)
-        self.ended.change(notices.guard(self._end), self.which, [notices.place, *self.shown()], **free)
+        self.ended.change(guard(self._end), self.which, [self.place, *self.shown()], **free)
 
     def shown(self) -> list[Any]:
         """Return what `refresh` updates."""
@@ -88,6 +90,9 @@ class BiasData:
 
     def _agreement(self, name: str | None) -> gr.Checkbox:
         return gr.Checkbox(visible=name is not None and SETS[name].non_commercial)
+
+    def _chosen(self, name: str) -> Updates:
+        return {self.agreed: self._agreement(name)}
 
     def _get(self, name: str, agreed: bool) -> Updates:
         if SETS[name].non_commercial and not agreed:
