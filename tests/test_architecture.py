@@ -226,3 +226,13 @@ def test_importing_loads_no_heavy_library(module: str) -> None:
 def test_every_module_says_at_its_top_what_it_is() -> None:
     silent = [module_of(p) for p in SOURCES if not ast.get_docstring(ast.parse(p.read_text("utf-8")))]
     assert silent == []
+
+
+def test_the_notes_in_the_corner_which_take_html_are_given_only_escaped_text() -> None:
+    callers = [
+        module_of(path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("gr.Warning", "gr.Info", "gr.Error")
+    ]
+    assert callers == []

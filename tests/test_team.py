@@ -103,7 +103,7 @@ def test_every_handler_is_open_to_annotators_by_name_or_answers_only_owners(team
     assert {"retrain", "use", "cancel", "resume", "measure", "export", "import", "import-look"} <= refused
     assert {"model-get", "model-remove", "model-really", "model-default", "model-talk"} <= refused
     assert {"tab-data", "data-add", "data-which", "data-method", "prepare-run", "prepare-forget"} <= refused
-    assert {"bias-data-get", "bias-data-cancel"} <= refused
+    assert {"bias-data-set", "bias-data-get", "bias-data-cancel"} <= refused
     after = [
         len(team.loop.list_rounds()),
         team.loop.model.name,

@@ -8,7 +8,7 @@ import gradio as gr
 from alignchat.bias_sets import SETS
 from alignchat.errors import Cancelled, DataError
 from alignchat.ui import model_views, score_views
-from alignchat.ui.errors import Notices, Updates
+from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.shared import Page, said, stamp
 
 POLL_SECONDS = 1.0
@@ -117,5 +117,5 @@ class BiasData:
             return {**shown, self.place: said(self.texts["bias_data_came"].format(name=transfer.name))}
         if transfer and not isinstance(transfer.error, Cancelled):
             sentence = model_views.failure(transfer, self.page.language, self.texts)
-            gr.Warning(sentence, duration=6, title=self.texts["tab_scores"])
+            tell(gr.Warning, sentence, self.texts["tab_scores"])
         return shown
