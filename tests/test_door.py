@@ -147,7 +147,9 @@ def test_who_signs_in_is_known_until_they_sign_out(door: LoginDoor) -> None:
     visitor = Visitor(door)
     assert visitor.ask("/en/", **PAGE)[:2][1]["location"] == "/login"
     assert visitor.ask("/votes", "POST")[0] == 401
-    assert 'autocomplete="current-password"' in visitor.ask("/login", **PAGE)[2]
+    _, headers, text = visitor.ask("/login", **PAGE)
+    assert 'autocomplete="current-password"' in text
+    assert "form-action 'self'" in headers["content-security-policy"]
     assert visitor.sign_in("bruno", SECRET) == 303
     assert visitor.set_cookie.startswith("__Host-alignchat-7860=")
     assert visitor.set_cookie.endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")

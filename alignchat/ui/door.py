@@ -24,7 +24,7 @@ SESSION_SECONDS = 12 * 3600
 MOST_SESSIONS = 10_000
 # Tries that may fail within the window: for one name from one address, for one name, from one address.
 WINDOW_SECONDS, TRIES, TRIES_A_NAME, TRIES_AN_ADDRESS = 300.0, 5, 30, 20
-PUBLIC = "/manifest.json"  # says the program's name, which a browser and doctor ask for without a cookie
+PUBLIC = ("/manifest.json", "/favicon.ico")  # the program's name, asked for without a cookie, and no picture
 LONGEST_FORM = 10_000  # bytes
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
@@ -47,7 +47,7 @@ class TokenDoor:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan" or scope["path"] == PUBLIC:
+        if scope["type"] == "lifespan" or scope["path"] in PUBLIC:
             await self._app(scope, receive, send)
         elif _same(_cookie(scope, self._cookie), self._key):
             await self._app({**scope, PERSON: LOCAL}, receive, send)
@@ -78,7 +78,7 @@ class LoginDoor:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan" or scope["path"] == PUBLIC:
+        if scope["type"] == "lifespan" or scope["path"] in PUBLIC:
             await self._app(scope, receive, send)
             return
         person = self._person(scope)
@@ -306,7 +306,11 @@ async def _page(
         f'<meta name="viewport" content="width=device-width"><title>alignchat</title><style>{STYLE}</style>'
         f"<main><h1>alignchat</h1>{content}</main></html>"
     )
-    kept = [("content-type", "text/html; charset=utf-8"), ("content-security-policy", POLICY)]
+    kept = [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", POLICY),
+        ("referrer-policy", "same-origin"),  # with no-referrer a browser says that a form comes from nowhere
+    ]
     await _answer(send, status, html.encode(), [*kept, *(headers or [])])
 
 

@@ -19,7 +19,7 @@ class FeedbackFiles:
         self.page, self.texts = page, page.texts
         self.imported = gr.State(0)
         texts = self.texts
-        with gr.Accordion(texts["files"], open=False, elem_id="feedback-files") as self.panel:
+        with gr.Accordion(texts["files"], open=False, elem_id="feedback-files"):
             self.path = gr.Textbox(
                 label=texts["files_path"], placeholder=texts["files_path_hint"], elem_id="files-path"
             )

@@ -76,8 +76,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
             queue=False,
             show_progress="hidden",
         )
-        owners = [data_tab, rounds_tab, models_tab, retrain, label.panel, feedback.files.panel]
-        _name(blocks, who, owners, texts)
+        blocks.load(lambda: views.who(people.here(), texts), None, who, **HIDDEN)
         _follow(blocks, page, chat, arena, rounds, scores)
         offering = [chat.notice, *chat.offer.shown()]
         blocks.load(chat.notices.guard(chat.offer.refresh), chat.offer.dismissed, offering, **HIDDEN)
@@ -128,17 +127,6 @@ def _open_replies(feedback: FeedbackTab, chat: ChatTab, tabs: gr.Tabs) -> None:
 
     handler = feedback.notices.guard(open)
     feedback.open.change(handler, feedback.open, [feedback.notice, tabs, *chat.opened()], **HIDDEN)
-
-
-def _name(blocks: gr.Blocks, who: gr.Markdown, owners: list[Any], texts: Texts) -> None:
-    """Say who has signed in, and show annotators only what answers them."""
-
-    def load() -> Updates:
-        person = people.here()
-        hidden = {} if person.role == "owner" else {part: gr.update(visible=False) for part in owners}
-        return {who: views.who(person, texts), **hidden}
-
-    blocks.load(load, None, [who, *owners], **HIDDEN)
 
 
 def _follow(

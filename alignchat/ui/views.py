@@ -46,7 +46,7 @@ def who(person: Person, texts: Texts) -> str:
         return ""
     role = _text(texts[f"role_{person.role}"])
     button = f'<button type="button" id="sign-out">{_text(texts["sign_out"])}</button>'
-    return f'<p class="who-is-here"><b>{_text(person.name)}</b> · {role} {button}</p>'
+    return f'<p class="who-is-here {person.role}"><b>{_text(person.name)}</b> · {role} {button}</p>'
 
 
 def saving(head: str, texts: Texts) -> str:
