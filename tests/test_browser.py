@@ -36,6 +36,12 @@ QUICK = {
     "ALIGNCHAT_EVALUATION__LIMIT": "4",
     "ALIGNCHAT_CHAT__MAX_TOKENS": "24",
 }
+NOTE_PROGRESS = """() => {
+    const shown = document.querySelector("#rounds-progress");
+    window.progressed = [];
+    new MutationObserver(() => window.progressed.push(shown.querySelector("p")?.textContent ?? ""))
+        .observe(shown, { subtree: true, childList: true, characterData: true });
+}"""
 CUT_OFF = """() => [...document.querySelectorAll("button:is(.sm, .md, .lg)")]
     .filter((b) => b.offsetParent && b.innerText.trim() && b.scrollWidth > b.clientWidth + 1)
     .map((b) => b.innerText)"""
@@ -91,30 +97,31 @@ def compare_and_choose(page: Any, key: str, pairs: tuple[int, ...]) -> None:
 
 
 def retrain_and_watch(page: Any) -> set[str]:
-    """Press Retrain, chat meanwhile, and return what the progress said until the round was done."""
+    """Press Retrain, chat meanwhile, and return all that the progress said until the round was done."""
     go(page, "rounds")
     wait_for_text(page, "#preview", "3 replies")
+    page.evaluate(NOTE_PROGRESS)
     page.click("#retrain")
     page.wait_for_selector("#rounds-progress [role=progressbar]", timeout=MINUTE)
     go(page, "chat")
     say(page, "Are you there?")
     wait_for_reply(page)
     go(page, "rounds")
-    seen: set[str] = set()
     while "is done" not in page.inner_text("#rounds-notice"):
-        seen.update(page.locator("#rounds-progress p").all_inner_texts())
         assert "failed" not in page.inner_text("#round-failure")
         page.wait_for_timeout(200)
-    return seen
+    return set(page.evaluate("window.progressed"))
 
 
 def test_from_the_first_page_to_the_second_point_of_the_chart(chromium: Any, tmp_path: Path) -> None:
-    with running_app(tmp_path, **QUICK) as app, page_of(chromium, app) as page:
+    # Enough steps for the page, which asks once a second, to see some of them.
+    long = {**QUICK, "ALIGNCHAT_TRAINING__STEPS": "8"}
+    with running_app(tmp_path, **long) as app, page_of(chromium, app) as page:
         print(f"page ready {app.ready_seconds:.1f} s after the start of app.py")
         chat_and_mark(page)
         compare_and_choose(page, "1", (1, 2, 1))
         seen = retrain_and_watch(page)
-        assert any(re.search(r"step \d of 3 · loss 0\.\d+", line) for line in seen), seen
+        assert any(re.search(r"step \d of 8 · loss 0\.\d+", line) for line in seen), seen
         assert page.locator("#training-chart svg").count() == 1
         page.click("#use")
         wait_for_text(page, "#rounds-notice", "Round 1 is in use")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import App, Trouble, browser, counts, go, page_of, running_app, wait_for_text
+from browser import MINUTE, App, Trouble, browser, counts, go, page_of, running_app, wait_for_text
 from made_rounds import add_round
 from recording import Exchange, Recording, recorder
 
@@ -215,3 +215,23 @@ def test_what_is_not_blind_says_who_replies_on_the_side_asked_for(
         wait_for_text(page, "#standings", "1 that were not blind")
         page.locator("#standings-all input").check()
         wait_for_text(page, "#standings table", "1.00")
+
+
+def test_what_is_asked_for_while_the_stream_of_answers_is_being_closed_is_answered(
+    chromium: Any, tmp_path: Path, tiny_llama: catalog.Model
+) -> None:
+    held: list[tuple[Any, Any]] = []
+    environment = {"ALIGNCHAT_MODEL": str(tiny_llama.path), "ALIGNCHAT_CHAT__MAX_TOKENS": "2"}
+    with running_app(tmp_path, **environment) as app, page_of(chromium, app) as page:
+        # The server has closed the stream that the tab's opening asked for; the page does not know yet.
+        page.route("**/queue/data*", lambda route: held.append((route, route.fetch())), times=1)
+        with page.expect_response("**/queue/data*", timeout=MINUTE) as late:
+            go(page, "compare")
+            while not held:
+                page.wait_for_timeout(20)
+            with page.expect_response("**/queue/join*"):
+                page.fill("#compare-prompt textarea", QUESTION)
+                page.keyboard.press("Enter")
+            held[0][0].fulfill(response=held[0][1])
+        assert late.value.ok
+        page.wait_for_selector("#verdict-left:enabled")

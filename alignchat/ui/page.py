@@ -92,6 +92,9 @@ def _lay_strip(loop: Loop, language: Language, texts: Texts) -> tuple[Page, gr.B
             texts["retrain"], size="sm", scale=0, min_width=110, elem_id="to-rounds", variant="primary"
         )
         who = gr.Markdown(elem_id="who", sanitize_html=False)
+    # Pressed by answers.js, to have Gradio's stream of answers opened again.
+    hear = gr.Button(elem_id="hear", elem_classes="pressed-by-script")
+    hear.click(lambda: None, None, None, trigger_mode="multiple", **HIDDEN)
     page = Page(
         loop=loop,
         texts=texts,
