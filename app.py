@@ -8,7 +8,7 @@ from typing import Any
 from alignchat import config
 from alignchat.errors import EXPECTED
 from alignchat.files import hold_standard_streams
-from alignchat.ui.server import serve
+from alignchat.serving import serve
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from alignchat.config import ChatSettings, override
 from alignchat.conversations import history, preferred, spoken, title_of
-from alignchat.engine import Sampling, Stream
+from alignchat.engine import Sampling, StopReason, Stream
 from alignchat.errors import DataError, ModelError, SettingsError
 from alignchat.places import Places
 from alignchat.voices import Voice
@@ -33,15 +33,19 @@ PARTING_SECONDS = 2.0
 class Reply:
     """A reply as it stands; `finished` once the model has ended it and it is kept.
 
-    As long as others are to come before it, `waiting` says how many, 0 for the next; else it is None.
+    Tokens are counted as they come, `prompt_tokens` once the prompt is read (0 where the engine cannot
+    tell); `stop_reason` is "stopped" until the end. As long as others are to come before it, `waiting` says
+    how many, 0 for the next; else it is None.
     """
 
     completion_id: str
     conversation_id: str
     text: str
     round: int
+    prompt_tokens: int
     tokens: int
     tokens_per_second: float
+    stop_reason: StopReason
     finished: bool
     waiting: int | None = None
 
@@ -112,6 +116,25 @@ class Chat:
         prompt = _prompt(system, earlier.prompt[:-1], asked)
         draft = _draft(voice, earlier.conversation_id, prompt, annotator)
         return self._one(draft, voice, self.sampling(sampling))
+
+    def answer(
+        self,
+        voice: Voice,
+        conversation_id: str | None,
+        messages: Sequence[Message],
+        annotator: str,
+        sampling: Mapping[str, Any],
+    ) -> Generator[Reply, None, None]:
+        """Reply to messages that the caller keeps; without a system's, to the settings' one and these."""
+        if not messages or messages[-1].role != "user":
+            raise DataError("The last message has to be the user's: that is what is replied to.")
+        asked, how = _message(messages[-1].content), self.sampling(sampling)
+        opening = () if any(message.role == "system" for message in messages) else self._opening(None)
+        title = next(message.content for message in messages if message.role == "user")
+        opened = None if conversation_id else Conversation(title=title_of(title))
+        prompt = (*opening, *messages[:-1], asked)
+        draft = _draft(voice, opened.id if opened else str(conversation_id), prompt, annotator)
+        return self._one(draft, voice, how, opened)
 
     def edit(self, completion_id: str, text: str, annotator: str) -> Completion:
         """Keep a person's version of a reply beside it; whether it is better is not inferred."""
@@ -351,7 +374,9 @@ def _reply(draft: Completion, stream: Stream, text: str, *, finished: bool) -> R
         conversation_id=draft.conversation_id,
         text=text,
         round=draft.round or 0,
+        prompt_tokens=stream.prompt_tokens,
         tokens=stream.tokens,
         tokens_per_second=stream.tokens_per_second,
+        stop_reason=stream.stop_reason,
         finished=finished,
     )

@@ -21,7 +21,7 @@ UNPAIRED: tuple[Method, ...] = ("kto",)
 SETTINGS_FILE = "alignchat.toml"
 # Secrets that processes of ours get only where they need them.
 HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-KEYS = ("ALIGNCHAT_REMOTE__KEY", "OPENAI_API_KEY")
+KEYS = ("ALIGNCHAT_API__KEY", "ALIGNCHAT_REMOTE__KEY", "OPENAI_API_KEY")
 
 
 class Section(BaseModel):
@@ -210,6 +210,18 @@ class ServerSettings(Section):
     )
 
 
+class ApiSettings(Section):
+    """Other programs that talk to the model and rate, in OpenAI's shape."""
+
+    enabled: bool = Field(False, description="Serve /v1 to programs that show the key (docs/api.md).")
+    key: SecretStr | None = Field(
+        None, description="The key they show, of 16 characters or more; set it in the environment."
+    )
+    annotator: str = Field(
+        "api", min_length=1, description="Whose the conversations and ratings are that come with the key."
+    )
+
+
 class RemoteSettings(Section):
     """A server that generates in place of this machine."""
 
@@ -241,6 +253,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     server: ServerSettings = ServerSettings()
+    api: ApiSettings = ApiSettings()
     remote: RemoteSettings = RemoteSettings()
 
     @classmethod

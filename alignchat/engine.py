@@ -42,6 +42,7 @@ class Stream:
     """The text of one reply as it comes, and afterwards its facts. Close it to stop."""
 
     def __init__(self, pieces: Callable[["Stream"], Generator[str, None, None]]) -> None:
+        self.prompt_tokens = 0
         self.tokens = 0
         self.stop_reason: StopReason = "stopped"
         self._started = self._latest = time.monotonic()
@@ -148,6 +149,7 @@ class ScriptedEngine:
         text = self._reply(messages, sampling, adapter)
 
         def pieces(stream: Stream) -> Generator[str, None, None]:
+            stream.prompt_tokens = sum(len(message.content.split()) for message in messages)
             for word in text.split(" ")[: sampling.max_tokens]:
                 stream.tokens += 1
                 yield word if stream.tokens == 1 else " " + word

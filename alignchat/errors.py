@@ -6,7 +6,9 @@ show `EXPECTED` errors as they are; anything else is a bug.
     AlignchatError
     ├── SettingsError      a setting that cannot hold; the text names its key
     ├── ModelError         a model file that is missing, broken or of another kind
-    │   └── AdapterError   the same for an adapter
+    │   ├── AdapterError   the same for an adapter
+    │   └── PromptError    a conversation that the model's template refuses
+    │       └── TooLongError   one that its context does not hold
     ├── DataError          feedback that is not enough, or rows that cannot be read
     ├── DiskError          a file that cannot be written
     ├── AccountError       a user who is not there, or may not do this
@@ -14,7 +16,7 @@ show `EXPECTED` errors as they are; anything else is a bug.
     └── Cancelled          the person asked to stop
 """
 
-from feedback_store import NotSavedError, StoreError
+from feedback_store import NotSavedError, StoreError, UnknownRecordError
 
 
 class AlignchatError(Exception):
@@ -31,6 +33,14 @@ class ModelError(AlignchatError):
 
 class AdapterError(ModelError):
     """An adapter file that is missing, damaged or made for another model."""
+
+
+class PromptError(ModelError):
+    """A conversation that the model's template refuses."""
+
+
+class TooLongError(PromptError):
+    """A conversation that the context does not hold."""
 
 
 class DataError(AlignchatError):
@@ -55,4 +65,6 @@ class Cancelled(AlignchatError):
 
 # What the disk did not take: the same act may succeed later.
 UNSAVED: type[Exception] = NotSavedError
+# What is asked for by an id that nothing has, or nothing of one's own.
+UNKNOWN: type[Exception] = UnknownRecordError
 EXPECTED: tuple[type[Exception], ...] = (AlignchatError, StoreError)

@@ -15,7 +15,7 @@ from alignchat import batch
 from alignchat.catalog import Model
 from alignchat.draw import draw, random_for
 from alignchat.engine import Adapter, Continuations, Progress, Reading, Sampling, Stream
-from alignchat.errors import AdapterError, ModelError
+from alignchat.errors import AdapterError, ModelError, TooLongError
 from alignchat.files import sha256
 from alignchat.llama import PREFILL, Context, Entry, Weights
 from alignchat.places import Places
@@ -83,12 +83,12 @@ class LlamaEngine:
     def stream(
         self, messages: Sequence[Message], sampling: Sampling, *, adapter: Adapter | None = None
     ) -> Stream:
-        """Reply to a conversation; raise ModelError if it is longer than the context."""
+        """Reply to a conversation; raise TooLongError if it is longer than the context."""
         self._verify(adapter)
         tokens = self.prompt_tokens(messages)
         room = self._length - len(tokens)
         if room < 1:
-            raise ModelError(
+            raise TooLongError(
                 f"The conversation has {len(tokens)} tokens and the context holds {self._length}; "
                 "start a new conversation or set chat.context higher."
             )
@@ -245,6 +245,7 @@ class LlamaEngine:
         self, stream: Stream, tokens: list[int], sampling: Sampling, limit: int, adapter: Adapter | None
     ) -> Generator[str, None, None]:
         text = _Text(self.model.stop + sampling.stop)
+        stream.prompt_tokens = len(tokens)
         try:
             with self._slot(tokens, adapter) as slot:
                 yield from self._read(slot, tokens[:-1])

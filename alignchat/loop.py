@@ -4,7 +4,7 @@ The browser, the command line and scripts all call this one object. It holds no 
 what it knows is in the data folder. It knows no screen, and starts training without importing it.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from alignchat import catalog, engines
@@ -23,7 +23,7 @@ from alignchat.replies_ahead import RepliesAhead
 from alignchat.under_way import UnderWay
 from alignchat.voices import Voice
 from alignchat.workshop import SETS_FOLDER, Workshop
-from feedback_store import Choice, FeedbackStore, Verdict
+from feedback_store import Choice, FeedbackStore, Message, Verdict
 
 __all__ = ["VERDICTS", "Loop"]
 
@@ -131,6 +131,24 @@ class Loop(Workshop):
             self._chat.again(voice, completion_id, annotator, sampling, text=text, system=system)
         )
 
+    def answer(
+        self,
+        conversation_id: str | None,
+        messages: Sequence[tuple[str, str]],
+        *,
+        round: int | None = None,
+        model: str | None = None,
+        annotator: str = "local",
+        **sampling: Any,
+    ) -> Generator[Reply, None, None]:
+        """Reply to a conversation that the caller keeps, whole, as (role, text), the last one the user's.
+
+        It is kept in a conversation here (a new one if None) that need not hold the same messages.
+        """
+        voice = self._voice(model, round)
+        turns = [Message(role=role, content=text) for role, text in messages]
+        return self._telling(self._chat.answer(voice, conversation_id, turns, annotator, sampling))
+
     def edit(self, completion_id: str, text: str, *, annotator: str = "local") -> str:
         """Keep one's own version of a reply beside it and return its id; neither is judged by this."""
         return self._chat.edit(completion_id, text, annotator).id
@@ -173,6 +191,13 @@ class Loop(Workshop):
         choice = Choice(left_id=left_id, right_id=right_id, verdict=verdict, annotator=annotator)
         self._store.add(choice)
         return choice
+
+    def unchoose(self, left_id: str, right_id: str, *, annotator: str = "local") -> None:
+        """Take back what one said of two replies, if anything."""
+        for id in self._store.choices_ever(left_id, annotator):
+            said = self._store.get(id)
+            if isinstance(said, Choice) and right_id in (said.left_id, said.right_id):
+                self._store.retract(id)
 
     # Models
 

@@ -38,7 +38,8 @@ class RemoteEngine:
     ) -> Stream:
         """Reply to a conversation; raise ModelError while iterating if the server refuses or is gone."""
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        asked = {"messages": turns, "stream": True, **self._asked(sampling, adapter)}
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
+        asked = {"messages": turns, **streamed, **self._asked(sampling, adapter)}
         return Stream(lambda stream: self._reply(stream, asked))
 
     def generate_many(
@@ -98,6 +99,8 @@ class RemoteEngine:
             chunks = self._client.chat.completions.create(**asked)
             try:
                 for chunk in chunks:
+                    if chunk.usage:
+                        stream.prompt_tokens = chunk.usage.prompt_tokens
                     for choice in chunk.choices:
                         if choice.delta.content:
                             stream.tokens += 1  # Servers send a token a chunk.

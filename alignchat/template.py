@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from alignchat.errors import ModelError
+from alignchat.errors import PromptError
 from feedback_store import Message
 
 # For base models, which have no template of their own.
@@ -42,7 +42,7 @@ class Segment(NamedTuple):
 def render(
     template: str, messages: Iterable[Message], *, bos: str, eos: str, add_generation_prompt: bool
 ) -> str:
-    """Render a conversation as one text; raise ModelError if the template cannot."""
+    """Render a conversation as one text; raise PromptError if the template cannot."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
         compiled = _compiled(template)
@@ -51,7 +51,7 @@ def render(
                 messages=turns, bos_token=bos, eos_token=eos, add_generation_prompt=add_generation_prompt
             )
     except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
-        raise ModelError(f"The model's chat template refuses this conversation: {error}.") from error
+        raise PromptError(f"The model's chat template refuses this conversation: {error}.") from error
 
 
 def segments(

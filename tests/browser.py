@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 
 from alignchat.accounts import Accounts
+from alignchat.api import Api
 from alignchat.loop import Loop
 from alignchat.ui import server
 
@@ -108,7 +109,7 @@ def served(loop: Loop, accounts: Accounts | None = None) -> Iterator[Served]:
     """Serve a loop's page, guarded as the app is, for the length of the block."""
     port = free_port()
     place = server.Place(names=("127.0.0.1",), port=port, accounts=accounts)
-    guarded, query = server.guard(server.application(loop), place)
+    guarded, query = server.guard(server.application(loop), Api(loop), place)
     running = uvicorn.Server(uvicorn.Config(guarded, port=port, log_level="warning"))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

@@ -42,7 +42,9 @@ AT_HOME = {
 # From the outside in: a module imports only what stands to its right, or beside it without a circle.
 LAYERS = (
     ("alignchat.__main__", "app"),
-    ("alignchat.ui", "alignchat.cli"),
+    ("alignchat.cli",),
+    ("alignchat.serving",),
+    ("alignchat.ui", "alignchat.api"),
     ("alignchat.report", "alignchat.reproduce"),
     (
         "alignchat.loop",
@@ -186,11 +188,26 @@ def test_every_module_has_a_layer() -> None:
     assert homeless == ["alignchat"]
 
 
-def test_the_screen_and_the_command_line_reach_feedback_and_engine_only_through_the_loop() -> None:
-    edges = [path for path in SOURCES if module_of(path).startswith(("alignchat.ui", "alignchat.cli"))]
+FACES = ("alignchat.ui", "alignchat.cli", "alignchat.api")
+
+
+def test_the_faces_reach_feedback_and_engine_only_through_the_loop() -> None:
+    edges = [path for path in SOURCES if module_of(path).startswith(FACES)]
     forbidden = ("feedback_store", "alignchat.engine", "alignchat.llama_engine", "alignchat.training")
     found = [
         f"{path.name}: {name}" for path in edges for name in imports_of(path) if name.startswith(forbidden)
+    ]
+    assert found == []
+
+
+def test_the_faces_never_import_one_another() -> None:
+    found = [
+        f"{module_of(path)} imports {name}"
+        for path in SOURCES
+        for face in FACES
+        if module_of(path).startswith(face)
+        for name in imports_of(path)
+        if name.startswith(FACES) and not name.startswith(face)
     ]
     assert found == []
 
@@ -216,7 +233,9 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert set(readers) == {"alignchat.config"}
 
 
-@pytest.mark.parametrize("module", ["alignchat", "alignchat.loop", "alignchat.cli", "feedback_store"])
+@pytest.mark.parametrize(
+    "module", ["alignchat", "alignchat.loop", "alignchat.cli", "alignchat.api", "feedback_store"]
+)
 def test_importing_loads_no_heavy_library(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

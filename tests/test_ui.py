@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat import config, transfer
+from alignchat import config, serving, transfer
 from alignchat.chat import Reply
 from alignchat.conversations import Turn
 from alignchat.engine import ScriptedEngine
@@ -24,7 +24,7 @@ from alignchat.errors import EXPECTED, AlignchatError, Cancelled, ModelError, Se
 from alignchat.loop import Loop
 from alignchat.models import ModelReport
 from alignchat.reports import Progress, RoundReport
-from alignchat.ui import i18n, messages, model_views, server, views
+from alignchat.ui import i18n, messages, model_views, views
 from alignchat.ui.stops import Stops
 from alignchat.under_way import Transfer
 from feedback_store import Completion, Message, Thumb
@@ -228,8 +228,10 @@ def test_one_who_waits_for_a_reply_sees_how_many_are_before(waiting: int, englis
         conversation_id="v",
         text="",
         round=0,
+        prompt_tokens=0,
         tokens=0,
         tokens_per_second=0,
+        stop_reason="stopped",
         finished=False,
         waiting=waiting,
     )
@@ -400,7 +402,7 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"Port {port} .* choose another with --port"):
-            server.serve(config.load(tmp_path, server={"port": port}), open_browser=False)
+            serving.serve(config.load(tmp_path, server={"port": port}), open_browser=False)
 
 
 @pytest.mark.parametrize(
@@ -435,7 +437,7 @@ def test_a_model_cut_off_in_its_weights_ends_the_app_before_it_serves(tmp_path: 
         port = probe.getsockname()[1]
     settings = config.load(tmp_path / "data", model=str(cut), server={"port": port})
     with pytest.raises(ModelError, match="the file may be damaged"):
-        server.serve(settings, open_browser=False)
+        serving.serve(settings, open_browser=False)
 
 
 def test_looking_at_settings_loads_no_gradio() -> None:

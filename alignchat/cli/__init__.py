@@ -80,7 +80,7 @@ def _failed(sentence: str) -> int:
 
 def serve(settings: config.Settings, _: argparse.Namespace) -> Any:
     """Open the app's page for browsers."""
-    from alignchat.ui.server import serve as run
+    from alignchat.serving import serve as run
 
     sys.exit(run(settings, open_browser=False))
 

@@ -21,7 +21,12 @@ USED = re.compile(
     r"(info|startup-events|queue/join|queue/data|cancel|run/predict|heartbeat/\w+))?"
 )
 FORMS = ("/login", "/logout")
+API = "/v1/"  # for programs, which read a refusal in OpenAI's shape
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+API_REFUSED = (
+    b'{"error": {"message": "Refused: its Host, Origin, method, kind or size is none that is let in.", '
+    b'"type": "invalid_request_error", "param": null, "code": null}}'
+)
 HEADERS = {
     "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -47,7 +52,7 @@ class Guard:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
         elif status := self._refusal(scope):
-            await self._refuse(send, status)
+            await self._refuse(scope, send, status)
         else:
             own = [pair for pair in scope["headers"] if not _is_forwarded(pair[0])]
             await self._pass({**scope, "headers": own}, receive, send)
@@ -78,11 +83,15 @@ class Guard:
             if taken <= MAX_BODY:
                 raise
         if taken > MAX_BODY and not started:
-            await self._refuse(send, 413)
+            await self._refuse(scope, send, 413)
 
-    async def _refuse(self, send: Send, status: int) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": list(self._added)})
-        await send({"type": "http.response.body", "body": b"Refused.\n"})
+    async def _refuse(self, scope: Message, send: Send, status: int) -> None:
+        headers, body = list(self._added), b"Refused.\n"
+        if scope["path"].startswith(API):
+            headers.append((b"content-type", JSON.encode()))
+            body = API_REFUSED
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _refusal(self, scope: Message) -> int | None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -22,7 +22,7 @@ from alignchat.config import ServerSettings, Settings
 from alignchat.errors import SettingsError
 from alignchat.loop import Loop
 from alignchat.ui.door import LoginDoor, OwnSessions, TokenDoor
-from alignchat.ui.guard import App, Guard
+from alignchat.ui.guard import API, App, Guard, Message, Receive, Send
 from alignchat.ui.i18n import LANGUAGES, choose
 
 LOOPBACK = {
@@ -36,16 +36,18 @@ COOKIE = "alignchat-language"
 SCRIPTS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.js"))}
 
 
-def serve(settings: Settings, *, open_browser: bool, insecure_lan: bool = False) -> int:
+def serve(
+    settings: Settings, api: Callable[[Loop], App], *, open_browser: bool, insecure_lan: bool = False
+) -> int:
     """Serve until SIGTERM or Ctrl-C and return 0; raise one of `errors.EXPECTED` if it cannot begin.
 
-    `insecure_lan` lets other machines in without TLS.
+    `api` is what answers other programs; `insecure_lan` lets other machines in without TLS.
     """
     place = _place(settings, insecure_lan=insecure_lan)
     host, port = settings.server.host, settings.server.port
     with _interruptible(), _listen(host, port) as listening, Loop.open(settings) as loop:
         loop.warm_up()
-        _run(loop, listening, place, open_browser=open_browser)
+        _run(loop, api(loop), listening, place, open_browser=open_browser)
         if (stopped := loop.stop_own_round(CHECKPOINT_SECONDS)) is not None:
             print(f"Round {stopped} stops with a checkpoint, to be resumed.", file=sys.stderr)
     return 0
@@ -145,10 +147,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _run(loop: Loop, listening: socket.socket, place: Place, *, open_browser: bool) -> None:
+def _run(loop: Loop, api: App, listening: socket.socket, place: Place, *, open_browser: bool) -> None:
     import uvicorn
 
-    guarded, query = guard(application(loop), place)
+    guarded, query = guard(application(loop), api, place)
     address = f"{place.scheme}://{place.names[0]}:{place.port}{query}"
     config = uvicorn.Config(
         guarded,
@@ -186,8 +188,11 @@ def _run(loop: Loop, listening: socket.socket, place: Place, *, open_browser: bo
     Server(config).run(sockets=[listening])
 
 
-def guard(app: App, place: Place) -> tuple[App, str]:
-    """Put door and guard before an application; return it, and what its address ends in."""
+def guard(app: App, api: App, place: Place) -> tuple[App, str]:
+    """Put door and guard before the page, and the guard before an API.
+
+    Return both as one application, and what the page's address ends in.
+    """
     if place.accounts:
         door: App = LoginDoor(
             OwnSessions(app), place.accounts, port=place.port, secure=place.certificate is not None
@@ -196,7 +201,17 @@ def guard(app: App, place: Place) -> tuple[App, str]:
     else:
         door = token = TokenDoor(app, port=place.port)
         query = f"/?token={token.token}"
-    return Guard(door, hosts=place.hosts, scheme=place.scheme), query
+    return Guard(_either(door, api), hosts=place.hosts, scheme=place.scheme), query
+
+
+def _either(page: App, api: App) -> App:
+    """Let an API answer its paths and the page all others."""
+
+    async def either(scope: Message, receive: Receive, send: Send) -> None:
+        of_api = scope["type"] == "http" and scope["path"].startswith(API)
+        await (api if of_api else page)(scope, receive, send)
+
+    return either
 
 
 def application(loop: Loop) -> Any:
