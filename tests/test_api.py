@@ -24,6 +24,7 @@ from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
 from alignchat.errors import ModelError, SettingsError
 from alignchat.llama_engine import LlamaEngine
 from alignchat.loop import Loop
+from alignchat.remote import RemoteEngine
 from feedback_store import Completion, Message
 from tests.made_rounds import add_round
 
@@ -568,3 +569,15 @@ def test_a_conversation_that_is_too_long_is_refused_by_name(real: tuple[Loop, op
         with pytest.raises(openai.BadRequestError, match="the context holds 512") as error:
             say(real, "base", messages=[message], stream=stream)
         assert refused(error) == (400, "messages", "context_length_exceeded")
+
+
+def test_one_alignchat_can_be_the_remote_server_of_another(real: tuple[Loop, openai.OpenAI]) -> None:
+    loop, client = real
+    engine = RemoteEngine(str(client.base_url), model=f"{loop.model.name}:base", key=KEY)
+    stream = engine.stream(
+        [Message(role="user", content="the answer")], Sampling(temperature=0, max_tokens=12)
+    )
+    whole = say(real, "base")
+    assert "".join(stream) == whole.choices[0].message.content
+    assert (stream.prompt_tokens, stream.stop_reason) == (whole.usage.prompt_tokens, "length")
+    engine.close()

@@ -12,6 +12,7 @@ import pytest
 
 import app
 from alignchat import cli
+from tests.tiny_models import write_llama
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,6 +57,22 @@ def test_every_command_shown_is_one_that_the_parser_takes(document: Path) -> Non
 def test_a_command_that_is_none_would_be_noticed() -> None:
     assert "invalid choice" in refusal(PARSERS["-m alignchat"], "round begin")
     assert "unrecognized arguments" in refusal(PARSERS["-m alignchat"], "round list --all")
+
+
+def test_the_loop_in_python_runs_as_the_readme_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = re.findall(r"```python\n(.*?)```", DOCUMENTS[0].read_text("utf-8"), re.DOTALL)
+    (loop,) = [block for block in shown if "Loop.open" in block]
+    assert len(loop.splitlines()) <= 10
+    model = write_llama(tmp_path / "tiny.gguf", tied=False)
+    monkeypatch.setenv("ALIGNCHAT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("ALIGNCHAT_MODEL", str(model))
+    monkeypatch.setenv("ALIGNCHAT_CHAT__MAX_TOKENS", "8")
+    monkeypatch.setenv("ALIGNCHAT_EVALUATION__LIMIT", "1")
+    monkeypatch.setenv("ALIGNCHAT_EVALUATION__MEASURES", '["toxicity"]')
+    exec(loop, {})
+    assert "embedded" in capsys.readouterr().out
 
 
 def anchors(document: Path) -> set[str]:
