@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from alignchat.errors import DataError
+from alignchat.errors import DataError, RoundError
 from alignchat.evaluation.compare import Comparison, compare
 from alignchat.evaluation.stats import Interval, difference_sentence
 from alignchat.guard import Finding, sentence
@@ -53,8 +53,10 @@ class Assessment:
 
 
 def assess(rounds: Rounds, number: int) -> Assessment:
-    """Compare a round with its parent, as far as both were measured."""
+    """Compare a round with its parent, as far as both were measured; raise RoundError if it is damaged."""
     now = report(rounds, number)
+    if now.status == "damaged":
+        raise RoundError(now.error)
     parent = now.parent or 0
     gain = now.report and now.report["gain"]
     facts = [_held_out(Interval(**gain), parent)] if gain else []

@@ -23,19 +23,18 @@ from typing import Any, Literal
 
 from alignchat import catalog, config, dataset, reports
 from alignchat.config import ServerSettings, Settings
-from alignchat.errors import EXPECTED
+from alignchat.errors import EXPECTED, RoundError
 from alignchat.feedback import Feedback
 from alignchat.files import TEMPORARY, sha256
 from alignchat.llama_child import try_model
 from alignchat.models import Models
-from alignchat.rounds import Rounds
+from alignchat.rounds import Rounds, reading
 
 State = Literal["ok", "warning", "problem"]
 PYTHON = (3, 11)
 # A reply needs the model and its conversation's memory; a round of the starter needs this much.
 MEMORY = 2_000_000_000
 DISK = 2_000_000_000
-UNREADABLE: tuple[type[Exception], ...] = (*EXPECTED, OSError, ValueError, TypeError, KeyError)
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 _LLAMA = (
     "import llama_cpp; from alignchat.gpu import free_memory; "
@@ -257,11 +256,12 @@ def _rounds(root: Path) -> Iterator[Finding]:
             known += 1
             try:
                 yield from _round(rounds, number)
-            except UNREADABLE as error:
+            except EXPECTED as error:
                 found = f"Round {number} of {rounds.root.name} cannot be read: {error}"
                 advice = f"Move {rounds.root}/{number:04d} away, or put back a copy of it."
                 yield _bad("rounds", found, advice)
-        yield from _active(rounds)
+        if fault := rounds.active_fault():
+            yield _bad("rounds", fault, "Run: python -m alignchat round activate NUMBER")
     left = list(root.glob(f"*/{TEMPORARY}*"))
     if left:
         found = f"{len(left)} unfinished folders or files are left: {', '.join(map(str, left[:3]))}"
@@ -271,11 +271,15 @@ def _rounds(root: Path) -> Iterator[Finding]:
 
 def _round(rounds: Rounds, number: int) -> Iterator[Finding]:
     report = reports.report(rounds, number)
+    if report.status == "damaged":
+        raise RoundError(report.error)
     name = f"Round {number} of {rounds.root.name}"
-    record = rounds.get(number)
+    record, folder = rounds.get(number), rounds.folder(number)
     if record.dataset_sha256:
-        dataset.load(rounds.folder(number), record.dataset_sha256)
-    reports.samples(rounds.folder(number))
+        with reading(folder / dataset.ROWS_FILE):
+            dataset.load(folder, record.dataset_sha256)
+    for read in (reports.samples, reports.steps, reports.replies):
+        read(folder)
     adapter = rounds.adapter(number) if report.has_adapter else None
     if adapter and (not adapter.path.exists() or sha256(adapter.path) != adapter.sha256):
         advice = f"Delete {adapter.path.parent}/adapter.json and resume the round to write it again."
@@ -284,14 +288,6 @@ def _round(rounds: Rounds, number: int) -> Iterator[Finding]:
         found = f"{name} did not come to its end ({report.error or report.status})."
         advice = f"Run: python -m alignchat round resume {number}"
         yield Finding(check="rounds", state="warning", found=found, advice=advice)
-
-
-def _active(rounds: Rounds) -> Iterator[Finding]:
-    try:
-        rounds.adapter(rounds.active())
-    except UNREADABLE as error:
-        found = f"The round that {rounds.root.name} talks with cannot be used: {error}"
-        yield _bad("rounds", found, f"Delete {rounds.root}/active.json to talk to the base model.")
 
 
 def _port(server: ServerSettings) -> Iterator[Finding]:

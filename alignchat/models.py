@@ -15,7 +15,7 @@ from alignchat.gguf_header import read_metadata
 from alignchat.llama_child import QUANTISATIONS, Quantisation, try_model
 from alignchat.model_records import ModelRecords, Record, State, checked
 from alignchat.obtain import Made, Work
-from alignchat.rounds import ROUND_FILE, read_round
+from alignchat.rounds import owner_of
 from alignchat.transfer import OnProgress, ShouldStop, human, require_room
 
 _DEFAULT_FILE = "default_model.json"
@@ -277,8 +277,7 @@ class Models:
 
     def _spoken(self, name: str, digest: str) -> str:
         """Return the name for rounds and replies: rounds of one name belong to one file."""
-        file = self._data / "rounds" / name / "0000" / ROUND_FILE
-        others = file.exists() and read_round(file.parent).model_sha256 != digest
+        others = owner_of(self._data / "rounds" / name) not in (None, digest)
         return f"{name}-{digest[:8]}" if others else name
 
     def _report_or_damage(self, name: str) -> ModelReport:

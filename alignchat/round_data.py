@@ -16,7 +16,7 @@ from alignchat.dataset import Dataset, Row, Rules
 from alignchat.errors import DataError
 from alignchat.hub_sets import HubSets, parse
 from alignchat.languages import name_languages
-from alignchat.rounds import Rounds
+from alignchat.rounds import Rounds, reading
 from alignchat.split import Side
 from alignchat.transfer import OnProgress, ShouldStop
 from feedback_store import FeedbackStore
@@ -146,6 +146,7 @@ class RoundData:
         found: dict[str, Side] = {}
         for number in self._rounds.numbers():
             if number:
-                sides = dataset.sides_of(self._rounds.folder(number))
+                with reading(self._rounds.folder(number) / dataset.ROWS_FILE) as path:
+                    sides = dataset.sides_of(path.parent)
                 found = {**sides, **found, **{p: side for p, side in sides.items() if side == "train"}}
         return found

@@ -259,6 +259,7 @@ class Workshop:
 
         `settings` are fields of `config.EvaluationSettings`; None leaves one as it is.
         """
+        self.rounds.get(number)  # A damaged round is refused here rather than by its process.
         if not self.rounds.has_adapter(number):
             raise RoundError(f"Round {number} has no adapter yet; wait for it, or resume it.")
         asked = override(self.settings.evaluation, "evaluation", {"measures": measures or None, **settings})
@@ -288,8 +289,9 @@ class Workshop:
         return found
 
     def scorecards(self) -> list[Scorecard]:
-        """Return the scores of all rounds that have any, the base first."""
-        cards = [self.scorecard(number) for number in self.rounds.numbers()]
+        """Return the scores of all rounds that have any and are not damaged, the base first."""
+        reports = [report for report in self.list_rounds() if report.status != "damaged"]
+        cards = [self.scorecard(report.number) for report in reports]
         return [card for card in cards if card is not None]
 
     def _telling(self, pieces: Iterator[T]) -> Generator[T, None, None]:
@@ -374,8 +376,10 @@ class Workshop:
                 )
 
     def _require(self, number: int, *wanted: Status) -> None:
-        status = self.rounds.status(number)
-        if status not in wanted:
+        report = self.round(number)
+        if report.status == "damaged":
+            raise RoundError(report.error)
+        if report.status not in wanted:
             raise RoundError(
-                f"Round {number} is {status}; this works on a round that is {' or '.join(wanted)}."
+                f"Round {number} is {report.status}; this works on a round that is {' or '.join(wanted)}."
             )

@@ -106,7 +106,7 @@ def test_every_damage_is_found_though_the_app_cannot_start(data: Path, tmp_path:
         "1 lines damaged",
         "The adapter of Round 1 of tiny is missing or damaged",
         "Round 3 of tiny cannot be read",
-        "There is no round 9",
+        "active.json is damaged or names a round that cannot talk",
         "Round 2 of tiny did not come to its end (interrupted)",
         ".tmp-0004-abc",
     ):

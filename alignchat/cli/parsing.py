@@ -1,6 +1,7 @@
 """What the parsers of all command groups share: how a command is added, and how it opens what it needs."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,8 @@ def conversations_command(commands: Any, name: str, run: ConversationsCommand) -
 def _opening(kind: type[Loop | Feedback | Conversations], run: Callable[..., Any]) -> Command:
     def opened(settings: Settings, options: argparse.Namespace) -> Any:
         with kind.open(settings) as part:
+            if isinstance(part, Loop) and (fault := part.rounds.active_fault()):
+                print(fault, file=sys.stderr)
             return run(part, options)
 
     opened.__doc__ = run.__doc__

@@ -19,6 +19,10 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"training\.(\w+) is (\S+), but round (\d+) has (\S+); .*": r"\1 è \2, ma il round \3 ha \4: mettilo a "
     r"\4 fra le impostazioni avanzate, o parti dalla base.",
     r"Round (\d+) has no adapter yet.*": r"Il round \1 non ha ancora un adattatore; aspettalo o riprendilo.",
+    r"Round (\d+) is damaged: (.*) is missing or cannot be read; .*": r"Il round \1 è danneggiato: \2 manca "
+    "o non si legge; rimetti una copia di quel file, o sposta altrove la cartella del round.",
+    r"(.*) is damaged or names a round that cannot talk, .*": r"\1 è danneggiato o indica un round che non "
+    "può parlare, perciò parla il modello di base; scegli di nuovo sotto Round quale round usare.",
     r"There is no round (\d+).*": r"Il round \1 non esiste.",
     r"The adapter of round (\d+) does not load.*": r"L'adattatore del round \1 non si carica, perciò la chat "
     "resta com'è; riprendi il round.",

@@ -15,7 +15,7 @@ from alignchat.reports import RoundReport
 from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates, tell
-from alignchat.ui.i18n import Language, round_name, translated
+from alignchat.ui.i18n import Language, error_sentence, round_name, translated
 from alignchat.ui.shared import Page, said, stamp
 
 STEPS = (10, 20, 40, 80, 160, 320)
@@ -180,9 +180,13 @@ class RoundsTab:
     def refresh(self, method: Method, number: int, sets: list[str], preset: Preset) -> Updates:
         """Return the updates that show how everything in the tab stands now."""
         reports, running = self.page.loop.list_rounds(), self.page.running()
+        try:
+            about = self._explain(method, sets, preset)
+        except EXPECTED as error:  # Such as the lost rows of an earlier round.
+            about = {self.preview: views.notice(error_sentence(error, self.page.language))}
         parents = [(round_name(n, self.texts, capital=True), n) for n in self.page.loop.talkable()]
         return {
-            **self._explain(method, sets, preset),
+            **about,
             self.parent: gr.Dropdown(parents),
             self.table: views.rounds_table(reports, self.texts),
             self.progress: views.progress(running, self.texts),
@@ -209,17 +213,22 @@ class RoundsTab:
 
     def _select(self, number: int) -> Updates:
         report = self.page.loop.round(number)
-        failed = self.texts["failed"].format(
-            round=self._name(number), error=translated(report.error or "", self.page.language)
-        )
+        in_use = report.active and not self.page.loop.rounds.active_fault()
+        failure = translated(report.error or "", self.page.language)
+        if failure and report.status == "failed":
+            failure = self.texts["failed"].format(round=self._name(number), error=failure)
+        try:
+            shown = {self.chart: self._draw(number), **self._facts(report)}
+        except EXPECTED as error:
+            shown = dict.fromkeys((self.chart, self.assessment, self.report, self.replies), "")
+            failure = error_sentence(error, self.page.language)
         return {
-            self.use: gr.Button(interactive=report.has_adapter and not report.active),
+            self.use: gr.Button(interactive=report.has_adapter and not in_use),
             self.cancel: gr.Button(interactive=report.status == "running"),
             self.resume: gr.Button(interactive=report.status in RESUMABLE),
-            self.failure: views.notice(failed) if report.error else "",
-            self.chart: self._draw(number),
+            self.failure: views.notice(failure),
             self.drawn: None,
-            **self._facts(report),
+            **shown,
         }
 
     def _facts(self, report: RoundReport) -> Updates:

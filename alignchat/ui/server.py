@@ -47,6 +47,8 @@ def serve(
     host, port = settings.server.host, settings.server.port
     with _interruptible(), _listen(host, port) as listening, Loop.open(settings) as loop:
         loop.warm_up()
+        if fault := loop.rounds.active_fault():
+            print(fault, file=sys.stderr)
         _run(loop, api(loop), listening, place, open_browser=open_browser)
         if (stopped := loop.stop_own_round(CHECKPOINT_SECONDS)) is not None:
             print(f"Round {stopped} stops with a checkpoint, to be resumed.", file=sys.stderr)

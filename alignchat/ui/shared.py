@@ -11,7 +11,7 @@ from alignchat.errors import DataError
 from alignchat.loop import Loop
 from alignchat.reports import RoundReport
 from alignchat.ui import people, views
-from alignchat.ui.i18n import Language, Texts, round_name
+from alignchat.ui.i18n import Language, Texts, round_name, translated
 
 # A voice is a model, null for the open one, and a round, null for the one in use.
 ACTIVE, BASE = "[null, null]", "[null, 0]"
@@ -38,13 +38,14 @@ class Page:
 
     def active(self) -> int:
         """Return the round in use."""
-        return next(r.number for r in self.loop.list_rounds() if r.active)
+        return self.loop.rounds.active()
 
     def strip_now(self) -> str:
         """Return the strip of counts as it stands, as a new value: votes change the shown one in place."""
         loop, at = self.loop, stamp()
         stats = loop.feedback.stats(people.here().ratings_of)
-        return views.strip(stats, at, loop.model.name, self.active(), self.running(), self.texts)
+        strip = views.strip(stats, at, loop.model.name, self.active(), self.running(), self.texts)
+        return strip + views.notice(translated(loop.rounds.active_fault() or "", self.language))
 
     def voices(self) -> list[tuple[str, str]]:
         """Return whom one can talk to: the round in use, each by its number, other models on this machine."""

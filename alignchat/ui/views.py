@@ -138,12 +138,12 @@ def table(columns: Iterable[str], rows: Iterable[Sequence[str]], label: str) -> 
 
 def _round_row(report: RoundReport, texts: Texts) -> list[str]:
     mark = f' <em class="badge">{_text(texts["active_mark"])}</em>' if report.active else ""
-    status = _text(texts[f"status_{report.status}"])
+    status = _text(texts[f"status_{report.status}"]) if report.number or report.error else ""
     return [
         _text(round_mark(report.number, texts)) + mark,
         _text(report.method.upper() if report.method else "–"),
         _text(round_mark(report.parent, texts)),
-        f'<span class="status {_text(report.status)}">{status}</span>' if report.number else "–",
+        f'<span class="status {_text(report.status)}">{status}</span>' if status else "–",
         str(report.dataset["train"]) if report.dataset else "–",
         f"{report.train['final_loss']:.3f}" if report.train else "–",
     ]

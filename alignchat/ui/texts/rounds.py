@@ -211,6 +211,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "status_failed": ("failed", "fallito"),
     "status_cancelled": ("cancelled", "annullato"),
     "status_interrupted": ("interrupted", "interrotto"),
+    "status_damaged": ("damaged", "danneggiato"),
     "rounds_empty": (
         "There is only the base model so far. Mark some replies, then press **Retrain**.",
         "Per ora c'è solo il modello di base. Giudica qualche risposta, poi premi **Riaddestra**.",
@@ -236,6 +237,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{round}: finito. Premi Usa questo round per parlargli, e vedi i valori sotto Misure.",
     ),
     "ended_failed": ("{round} failed; the reason is below.", "{round}: fallito; il motivo è qui sotto."),
+    "ended_damaged": (
+        "{round} has ended, and a file of it is damaged; which one is said below.",
+        "{round}: terminato, ma un suo file è danneggiato; qui sotto è detto quale.",
+    ),
     "ended_cancelled": (
         "{round} was cancelled; Resume goes on from where it stopped.",
         "{round}: annullato; Riprendi continua da dove si è fermato.",
