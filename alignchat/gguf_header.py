@@ -14,6 +14,7 @@ from alignchat.errors import ModelError
 
 ARCHITECTURE = "general.architecture"
 MAX_KEYS = 10_000
+MAX_TENSORS = 100_000
 MAX_STRING = 16 * 1024 * 1024
 MAX_ITEMS = 4_000_000
 
@@ -43,10 +44,11 @@ def architecture_in(start: bytes) -> str | None:
 
 
 def _pairs(file: BinaryIO) -> Iterator[tuple[str, Any]]:
-    magic, version, _tensors, keys = struct.unpack("<4sIQQ", file.read(24))
+    magic, version, tensors, keys = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF" or version not in (2, 3):
         raise ValueError("not GGUF")
     _check(keys, MAX_KEYS)
+    _check(tensors, MAX_TENSORS)
     for _ in range(keys):
         key = _string(file)
         (kind,) = struct.unpack("<I", file.read(4))

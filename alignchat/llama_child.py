@@ -7,6 +7,7 @@ can be ended, and its end can be told in a sentence. The child is `llama_work`.
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +15,8 @@ from alignchat.config import child_environment
 from alignchat.errors import Cancelled, ModelError
 
 Quantisation = Literal["F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0"]
+# In the data folder: an empty file named by its checksum for each model that was tried and runs.
+TRIED = "cache/tried"
 QUANTISATIONS: tuple[Quantisation, ...] = get_args(Quantisation)
 
 
@@ -35,6 +38,17 @@ def try_model(
     fault = f"llama.cpp cannot run {path.name}: the file is damaged, or of a kind it does not know."
     also = [str(tokenizer)] if tokenizer and tokenizer.exists() else []
     _run(["try", str(path), *also], fault, should_stop)
+
+
+def try_once(path: Path, sha256: str, tried: Path, should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Try a model as `try_model` does, unless the folder `tried` remembers this checksum."""
+    mark = tried / sha256
+    if mark.exists():
+        return
+    try_model(path, should_stop=should_stop)
+    with suppress(OSError):  # Without room it is tried again the next time.
+        tried.mkdir(parents=True, exist_ok=True)
+        mark.touch()
 
 
 def _run(arguments: Sequence[str], fault: str, should_stop: Callable[[], bool]) -> None:

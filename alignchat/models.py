@@ -12,7 +12,7 @@ from alignchat.errors import ModelError
 from alignchat.fetch import Hub, is_repository
 from alignchat.files import read_json, sha256, write_json
 from alignchat.gguf_header import read_metadata
-from alignchat.llama_child import QUANTISATIONS, Quantisation, try_model
+from alignchat.llama_child import QUANTISATIONS, TRIED, Quantisation, try_once
 from alignchat.model_records import ModelRecords, Record, State, checked
 from alignchat.obtain import Made, Work
 from alignchat.rounds import owner_of
@@ -254,7 +254,7 @@ class Models:
         own = made.path.parent == work.folder
         try:
             model = catalog.describe(made.path)
-            try_model(made.path, should_stop=work.should_stop)
+            try_once(made.path, model.sha256, self._data / TRIED, work.should_stop)
         except ModelError:
             if own:
                 made.path.unlink()

@@ -20,7 +20,7 @@ import pytest
 from alignchat import config, jobs, report
 from alignchat.chat import REPLIES_AT_ONCE
 from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
-from alignchat.errors import AdapterError, DiskError
+from alignchat.errors import AdapterError, DiskError, ModelError
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_json
 from alignchat.loop import Loop
@@ -321,3 +321,26 @@ def test_a_round_of_the_first_version_is_shown_talked_with_and_measured_anew(loo
     loop.rounds.activate(number)
     assert [*loop.reply(None, "hello")][-1].text == "tuned says hello"
     assert config.TrainingSettings.model_validate(loop.rounds.get(number).settings["training"])
+
+
+# Models of strangers
+
+
+def test_a_model_that_crashes_llama_cpp_is_refused_while_the_app_lives_on_and_a_sound_one_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing = tmp_path / "crashing"
+    crashing.mkdir()
+    (crashing / "llama_cpp.py").write_text("import os; os.abort()")
+    model, data = write_llama(tmp_path / "m.gguf", tied=False), tmp_path / "data"
+    with Loop.open(config.load(data, model=str(model))) as loop:
+        with monkeypatch.context() as children:
+            children.setenv("PYTHONPATH", str(crashing))
+            for _ in range(2):
+                with pytest.raises(ModelError, match=r"llama\.cpp cannot run m\.gguf: the file is damaged"):
+                    [*loop.reply(None, "hello", max_tokens=2)]
+        assert [*loop.reply(None, "hello", max_tokens=2)][-1].finished
+    monkeypatch.setenv("PYTHONPATH", str(crashing))
+    for again in (config.load(data, model=str(model)), config.load(tmp_path / "with the starter")):
+        with Loop.open(again) as loop:
+            assert [*loop.reply(None, "hello", max_tokens=2)][-1].finished
