@@ -20,9 +20,10 @@ import pytest
 from alignchat import config, jobs, report
 from alignchat.chat import REPLIES_AT_ONCE
 from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
-from alignchat.errors import AdapterError, DiskError, ModelError
+from alignchat.errors import AdapterError, DataError, DiskError, ModelError
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_json
+from alignchat.hub_sets import HubSets, parse
 from alignchat.loop import Loop
 from alignchat.models import Models
 from alignchat.rounds import ROUND_FILE, SCORECARD_FILE
@@ -344,3 +345,21 @@ def test_a_model_that_crashes_llama_cpp_is_refused_while_the_app_lives_on_and_a_
     for again in (config.load(data, model=str(model)), config.load(tmp_path / "with the starter")):
         with Loop.open(again) as loop:
             assert [*loop.reply(None, "hello", max_tokens=2)][-1].finished
+
+
+def test_a_set_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"prompt": f"p {i} " + "x" * 3000, "completion": f"c {i}", "label": True} for i in range(30)]
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    with loopback_hub() as server:
+        server.repositories["datasets/someone/rows"] = {"train.jsonl": content}
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        sets, asked = HubSets(tmp_path / "sets"), parse("someone/rows")
+        with no_file_larger_than(40_000), pytest.raises(DataError, match=r"cannot be written .* try again\."):
+            sets.get(asked)
+        assert sets.missing(asked)
+        assert [path for path in (tmp_path / "sets").rglob("*.jsonl") if path.stat().st_size] == []
+        sets.get(asked)
+        assert sets.source(asked, "kto").read == 30
