@@ -87,14 +87,16 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
         }
     except FileNotFoundError:
         raise ModelError(f"{path} is missing; only weights in safetensors are read.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise ModelError(f"{path} is not a sound safetensors file ({error}); download it again.") from error
     return found
 
 
 def _tensor(path: Path, start: int, size: int, facts: Mapping[str, Any]) -> Tensor:
-    kind, shape = facts["dtype"], tuple(int(n) for n in facts["shape"])
+    kind, shape = facts["dtype"], tuple(facts["shape"])
     begin, end = facts["data_offsets"]
+    if not all(type(number) is int for number in (*shape, begin, end)):
+        raise ValueError("a tensor's place is not told in whole numbers")
     if kind not in _WIDTHS:
         raise ValueError(f"numbers of the kind {kind} are not supported")
     count = int(np.prod(shape, dtype=object))

@@ -4,13 +4,13 @@ The same Jinja text serves llama.cpp and TRL. What a person or a model wrote is 
 looks like a control token (`<|im_end|>`) is kept apart, so that it is tokenised as plain text.
 """
 
+import functools
 import re
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateError
@@ -85,7 +85,7 @@ def _guard(content: str, control_tokens: Sequence[str], held: dict[str, str]) ->
     return _look_alikes(tuple(control_tokens)).sub(hold, content) if control_tokens else content
 
 
-@lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=8)
 def _look_alikes(control_tokens: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(control_tokens, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)))
@@ -101,6 +101,25 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if _size(operator, left, right) > LARGEST:
             raise TemplateError("it computes something too large")
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, called: Any, /, *given: Any, **named: Any) -> Any:
+        """Call, or raise TemplateError if it is given a number that could only make something too large."""
+        _require_small(*given, *named.values())
+        return super().call(context, called, *given, **named)
+
+
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def filtered(*given: Any, **named: Any) -> Any:
+        _require_small(*given, *named.values())
+        return function(*given, **named)
+
+    return filtered
+
+
+def _require_small(*given: Any) -> None:
+    if any(isinstance(value, int) and abs(value) > LARGEST for value in given):
+        raise TemplateError("it asks for something too large")
 
 
 def _size(operator: str, left: Any, right: Any) -> float:
@@ -138,10 +157,12 @@ def _time_limit() -> Iterator[None]:
         sys.settrace(before)
 
 
-@lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=8)
 def _compiled(template: str) -> Template:
     environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     environment.globals["raise_exception"] = _refuse
+    for name in ("center", "indent", "wordwrap", "batch", "slice", "truncate"):
+        environment.filters[name] = _bounded(environment.filters[name])
     return environment.from_string(template)
 
 
