@@ -109,11 +109,11 @@ def test_a_model_that_is_not_there_says_how_to_get_it(models: Models) -> None:
 
 
 def test_removing_the_default_goes_back_to_the_starter(models: Models, tmp_path: Path) -> None:
-    models.get("minerva-350m")
+    tried = models.get("minerva-350m").sha256
     models.set_default("minerva-350m")
     models.remove("minerva-350m")
     assert models.open(None).name == "starter"
-    assert files_of(tmp_path / "data") == ["models/.minerva-350m.lock"]
+    assert files_of(tmp_path / "data") == [f"cache/tried/{tried}", "models/.minerva-350m.lock"]
 
 
 # Get
