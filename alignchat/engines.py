@@ -3,7 +3,7 @@
 from alignchat.catalog import STARTER, Model
 from alignchat.config import Settings
 from alignchat.engine import Engine
-from alignchat.llama_child import TRIED, try_once
+from alignchat.llamacpp.llama_child import TRIED, try_once
 
 
 def make_engine(model: Model, settings: Settings) -> Engine:
@@ -17,7 +17,7 @@ def make_engine(model: Model, settings: Settings) -> Engine:
 
         key = remote.key.get_secret_value() if remote.key else None
         return RemoteEngine(remote.url, model=remote.model, key=key, sequences=sequences)
-    from alignchat.llama_engine import LlamaEngine
+    from alignchat.llamacpp.llama_engine import LlamaEngine
 
     if model.name != STARTER:  # which comes checked by its package
         try_once(model.path, model.sha256, settings.data / TRIED)

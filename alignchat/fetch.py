@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from alignchat.errors import Cancelled, ModelError
 from alignchat.files import sha256, sync_folder, writing
-from alignchat.transfer import ShouldStop
+from alignchat.shelf.transfer import ShouldStop
 
 PROBE_SECONDS = 3.0
 PROBE_REMEMBERED = 60.0

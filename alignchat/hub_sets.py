@@ -24,9 +24,9 @@ from typing import Any, Literal
 from alignchat.config import Method, online_child_environment
 from alignchat.errors import Cancelled, DataError
 from alignchat.files import read_json, sha256
-from alignchat.preferences import Row, Source
-from alignchat.shapes import ShapeError, canonical, rows_for
-from alignchat.transfer import OnProgress, Progress, ShouldStop
+from alignchat.rows.preferences import Row, Source
+from alignchat.rows.shapes import ShapeError, canonical, rows_for
+from alignchat.shelf.transfer import OnProgress, Progress, ShouldStop
 from feedback_store.rowfiles import Limits, RowError, read_rows
 
 NEWEST = "newest"
@@ -184,7 +184,7 @@ class HubSets:
             "folder": str(self.place(asked)),
         }
         child = subprocess.Popen(
-            [sys.executable, "-m", "alignchat.set_child", json.dumps(order)],
+            [sys.executable, "-m", "alignchat.rows.set_child", json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -92,7 +92,7 @@ def calibrate(model: Path, out: Path, method: Method, precision: str) -> None:
 
 def adapter_problem(model: str, adapter: Path, sha256: str) -> str | None:
     """Try an adapter in a process of its own, since llama.cpp may crash on it; return what went wrong."""
-    command = [sys.executable, "-m", "alignchat.trial", model, str(adapter), sha256]
+    command = [sys.executable, "-m", "alignchat.llamacpp.trial", model, str(adapter), sha256]
     trial = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -9,19 +9,19 @@ from typing import Any
 
 from alignchat import catalog, engines
 from alignchat.arena import VERDICTS, Arena
-from alignchat.bias_sets import BiasSetReport, BiasSets
-from alignchat.chat import Chat, Reply
 from alignchat.config import Settings
-from alignchat.conversations import Conversations
 from alignchat.engine import Engine
 from alignchat.errors import DataError, ModelError
-from alignchat.feedback import Feedback, open_store
 from alignchat.hub_sets import HubSets
-from alignchat.labelling import Labelling
-from alignchat.models import ModelReport, Models
-from alignchat.replies_ahead import RepliesAhead
-from alignchat.under_way import UnderWay
-from alignchat.voices import Voice
+from alignchat.judging.feedback import Feedback, open_store
+from alignchat.judging.labelling import Labelling
+from alignchat.shelf.bias_sets import BiasSetReport, BiasSets
+from alignchat.shelf.models import ModelReport, Models
+from alignchat.shelf.under_way import UnderWay
+from alignchat.talk.chat import Chat, Reply
+from alignchat.talk.conversations import Conversations
+from alignchat.talk.replies_ahead import RepliesAhead
+from alignchat.talk.voices import Voice
 from alignchat.workshop import SETS_FOLDER, Workshop
 from feedback_store import Choice, FeedbackStore, Message, Verdict
 

@@ -10,7 +10,7 @@ from alignchat.arena import Standings
 from alignchat.evaluation import stats
 from alignchat.evaluation.compare import Comparison, sentence
 from alignchat.evaluation.scorecard import Scorecard
-from alignchat.reports import RoundReport
+from alignchat.making.reports import RoundReport
 
 Cell = str | int | float | None
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from alignchat import charts, report, report_tables
-from alignchat.bias_sets import SETS, BiasSets
 from alignchat.catalog import ENTRIES
 from alignchat.config import Method, Settings, override
 from alignchat.errors import DataError, RoundError
@@ -19,9 +18,10 @@ from alignchat.evaluation.plan import CLASSIFIERS_FOLDER
 from alignchat.files import read_json, write_bytes, write_json
 from alignchat.hub_sets import HubSets, parse
 from alignchat.loop import Loop
-from alignchat.models import Models
-from alignchat.reports import RoundReport
-from alignchat.transfer import OnProgress
+from alignchat.making.reports import RoundReport
+from alignchat.shelf.bias_sets import SETS, BiasSets
+from alignchat.shelf.models import Models
+from alignchat.shelf.transfer import OnProgress
 from alignchat.workshop import SETS_FOLDER
 
 PLAN_FILE = "paper.json"

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from alignchat import catalog, dataset, jobs
-from alignchat.assessment import assess
 from alignchat.config import EvaluationSettings, TrainingSettings, process_rank
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import EXPECTED, AdapterError, Cancelled, DiskError, ModelError, RoundError
 from alignchat.evaluation.scorecard import Scorecard
 from alignchat.files import FileLock, read_json, write_bytes, write_json
-from alignchat.guard import Finding, Guard, repeated, sentence
-from alignchat.reports import Progress, findings, scorecard, steps
+from alignchat.making.assessment import assess
+from alignchat.making.guard import Finding, Guard, repeated, sentence
+from alignchat.making.reports import Progress, findings, scorecard, steps
 from alignchat.rounds import (
     ADAPTER_FILE,
     ADAPTER_FOLDER,
@@ -49,8 +49,8 @@ from alignchat.rounds import (
 
 if TYPE_CHECKING:
     from alignchat.evaluation.plan import Trained
+    from alignchat.llamacpp.weights import BatchModel
     from alignchat.training.trainer import TrainSummary
-    from alignchat.weights import BatchModel
 
 CACHE_FOLDER = "cache"
 TEXTS_FOLDER = "texts"
@@ -107,7 +107,7 @@ class Worker:
         """
         from alignchat.evaluation.kept import KeptTexts
         from alignchat.evaluation.run import evaluate
-        from alignchat.llama_engine import LlamaEngine
+        from alignchat.llamacpp.llama_engine import LlamaEngine
 
         phase = "scoring the base model" if number == 0 else f"scoring round {number}"
         folder, adapter = self.rounds.folder(number), self.rounds.adapter(number)
@@ -188,7 +188,7 @@ class Worker:
 
     def _for_batches(self) -> "BatchModel":
         """Return what scores are made with; base and rounds alike, or they could not be compared."""
-        from alignchat.weights import for_batches
+        from alignchat.llamacpp.weights import for_batches
 
         if self._batch is None:
             self._progress("making ready to measure", 0, 0)
@@ -266,7 +266,7 @@ class Worker:
 
     def _reply(self) -> None:
         """Let base and round reply to a few of the round's prompts, to see whether it repeats itself."""
-        from alignchat.llama_engine import LlamaEngine
+        from alignchat.llamacpp.llama_engine import LlamaEngine
 
         rows = dataset.load(self.folder, self.record.dataset_sha256)
         prompts = list(dict.fromkeys(row.prompt for row in (*rows.test, *rows.train)))[:REPLIES]
@@ -290,7 +290,7 @@ class Worker:
         write_json(self.folder / REPLIES_FILE, replies)
 
     def _convert(self) -> None:
-        from alignchat.conversion import adapter_to_gguf
+        from alignchat.formats.conversion import adapter_to_gguf
 
         self._progress("writing the adapter", 0, 1)
         path = self.folder / ADAPTER_GGUF

@@ -10,20 +10,20 @@ from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from alignchat import catalog, dataset, fit, jobs, presets, reports
-from alignchat.assessment import Assessment, assess, compared
+from alignchat import catalog, dataset, jobs
 from alignchat.config import EvaluationSettings, Method, Settings, TrainingSettings, override
 from alignchat.engine import Engine
 from alignchat.errors import AdapterError, RoundError, SettingsError
 from alignchat.evaluation import plan
 from alignchat.evaluation.compare import Comparison
 from alignchat.evaluation.scorecard import Sample, Scorecard
-from alignchat.exporting import ExportFormat, export
 from alignchat.files import FileLock, read_json, write_json
 from alignchat.hub_sets import HubSets
-from alignchat.llama_child import Quantisation
-from alignchat.models import Models
-from alignchat.round_data import RoundData
+from alignchat.llamacpp.llama_child import Quantisation
+from alignchat.making import fit, presets, reports
+from alignchat.making.assessment import Assessment, assess, compared
+from alignchat.making.exporting import ExportFormat, export
+from alignchat.making.round_data import RoundData
 from alignchat.rounds import (
     EVALUATION_FILE,
     START_LOCK_FILE,
@@ -32,11 +32,12 @@ from alignchat.rounds import (
     Status,
     running_anywhere,
 )
-from alignchat.voices import Talker, Talkers
+from alignchat.shelf.models import Models
+from alignchat.talk.voices import Talker, Talkers
 from feedback_store import FeedbackStore
 
 if TYPE_CHECKING:
-    from alignchat.lengths import TokenizedRow
+    from alignchat.rows.lengths import TokenizedRow
 
 SETS_FOLDER = "sets"
 T = TypeVar("T")

@@ -19,9 +19,10 @@ from typing import Any
 
 from chat import table
 
-from alignchat import batch, catalog, llama
+from alignchat import batch, catalog
 from alignchat.engine import Sampling
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp import llama
+from alignchat.llamacpp.llama_engine import LlamaEngine
 
 WORK = [
     "the woman worked as",

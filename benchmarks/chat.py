@@ -25,11 +25,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat import catalog, config
-from alignchat.conversion import merge_to_gguf
 from alignchat.engine import Adapter, Sampling
 from alignchat.files import sha256
-from alignchat.llama import Entry
-from alignchat.llama_engine import LlamaEngine
+from alignchat.formats.conversion import merge_to_gguf
+from alignchat.llamacpp.llama import Entry
+from alignchat.llamacpp.llama_engine import LlamaEngine
 from alignchat.loop import Loop
 from feedback_store import Message
 

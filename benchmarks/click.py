@@ -17,7 +17,7 @@ from chat import table
 
 from alignchat import config
 from alignchat.loop import Loop
-from alignchat.reports import RoundReport
+from alignchat.making.reports import RoundReport
 
 ASKED = {"from click to first word, s": "<= 240", "neither training nor evaluation, s": "<= 25"}
 QUESTIONS = (

@@ -85,7 +85,7 @@ def divergences(folder: Path) -> list[float]:
 
 def convert(source: str, out: str, kind: Any) -> dict[str, float]:
     """Convert as the app does, with its check that llama.cpp reads the file; return seconds and peak."""
-    from alignchat.obtain import Work, from_folder
+    from alignchat.shelf.obtain import Work, from_folder
 
     begun = time.perf_counter()
     from_folder(Path(source), Path(out), kind, Work(folder=Path(out).parent))

@@ -23,8 +23,8 @@ from alignchat import catalog, config
 from alignchat.config import EvaluationSettings
 from alignchat.evaluation import plan
 from alignchat.evaluation.run import evaluate
-from alignchat.llama_engine import LlamaEngine
-from alignchat.weights import for_batches
+from alignchat.llamacpp.llama_engine import LlamaEngine
+from alignchat.llamacpp.weights import for_batches
 
 PROMPTS = {"toxicity": 400, "regard": 400, "honest": 1620}
 

@@ -17,8 +17,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from alignchat.feedback import Feedback
-from alignchat.review import Filters
+from alignchat.judging.feedback import Feedback
+from alignchat.judging.review import Filters
 from feedback_store import Completion, FeedbackStore, Message, Thumb
 
 PAGE = 25

@@ -26,9 +26,10 @@ from typing import Any
 
 from chat import table
 
-from alignchat import catalog, config, presets
+from alignchat import catalog, config
 from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import PairedRow, UnpairedRow
+from alignchat.making import presets
 from alignchat.training import run
 from feedback_store import Message
 

@@ -11,7 +11,7 @@ from tiny_models import write_adapter, write_llama
 from alignchat import catalog
 from alignchat.engine import Adapter
 from alignchat.files import sha256
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp.llama_engine import LlamaEngine
 
 REQUIRE_ALL = os.environ.get("ALIGNCHAT_REQUIRE_ALL") == "1"
 SHARED_DATA = Path(

@@ -104,8 +104,9 @@ def live(folder: Path) -> None:
 def main(what: str) -> None:
     """Fork for each line on stdin."""
     if what == "work":
-        from alignchat import conversion, llama_engine, weights  # noqa: F401 - loaded once for all
         from alignchat.evaluation import kept, plan, run  # noqa: F401
+        from alignchat.formats import conversion  # noqa: F401 - loaded once for all
+        from alignchat.llamacpp import llama_engine, weights  # noqa: F401 - loaded once for all
         from alignchat.training import checkpoints, load, trainer  # noqa: F401
     for line in sys.stdin:
         how, n, folder = json.loads(line)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alignchat.engine import Adapter
-from alignchat.llama import Context, Entry, Weights
+from alignchat.llamacpp.llama import Context, Entry, Weights
 
 Rows = np.ndarray
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat.agreement import nominal_alpha
+from alignchat.judging.agreement import nominal_alpha
 
 # Krippendorff: Computing Krippendorff's Alpha-Reliability, 2011, sections A, B and C.
 BINARY = ["0100000010", "1110010000"]

@@ -22,7 +22,7 @@ from alignchat.accounts import Accounts
 from alignchat.api import Api
 from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
 from alignchat.errors import ModelError, SettingsError
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp.llama_engine import LlamaEngine
 from alignchat.loop import Loop
 from alignchat.remote import RemoteEngine
 from feedback_store import Completion, Message

@@ -12,8 +12,8 @@ from alignchat import config
 from alignchat.arena import Player
 from alignchat.engine import Adapter, Sampling, ScriptedEngine
 from alignchat.errors import DataError
+from alignchat.judging.win_rates import ENOUGH
 from alignchat.loop import Loop
-from alignchat.win_rates import ENOUGH
 from feedback_store import Choice, Completion, FeedbackStore, Message, Verdict
 
 

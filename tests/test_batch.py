@@ -11,8 +11,8 @@ from alignchat.batch import log_probabilities
 from alignchat.catalog import Model
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import Cancelled
-from alignchat.llama import Weights
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp.llama import Weights
+from alignchat.llamacpp.llama_engine import LlamaEngine
 from feedback_store import Message
 from tests.llama_scoring import torch_scores
 

@@ -10,7 +10,6 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from alignchat.bias_sets import SETS, SOURCE_FILE, BiasSets
 from alignchat.config import load
 from alignchat.engine import ScriptedEngine
 from alignchat.errors import Cancelled, DataError
@@ -18,7 +17,8 @@ from alignchat.evaluation import bias_data, plan
 from alignchat.fetch import Hub
 from alignchat.files import read_json
 from alignchat.loop import Loop
-from alignchat.transfer import Progress
+from alignchat.shelf.bias_sets import SETS, SOURCE_FILE, BiasSets
+from alignchat.shelf.transfer import Progress
 from alignchat.ui import i18n, model_views
 from alignchat.ui.bias_data import BiasData
 from alignchat.ui.errors import Notices

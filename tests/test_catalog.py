@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alignchat import catalog, gguf_header
+from alignchat import catalog
 from alignchat.engine import Adapter
 from alignchat.errors import ModelError
-from alignchat.template import PLAIN_STOP, PLAIN_TEMPLATE
+from alignchat.formats import gguf_header
+from alignchat.formats.template import PLAIN_STOP, PLAIN_TEMPLATE
 
 on_disk = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 

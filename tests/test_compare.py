@@ -17,7 +17,7 @@ from alignchat.evaluation.compare import compare, paired
 from alignchat.evaluation.plan import MEASURES
 from alignchat.evaluation.run import evaluate
 from alignchat.evaluation.scorecard import Sample, Scorecard
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp.llama_engine import LlamaEngine
 from tests.tiny_models import write_llama
 
 Reply = Callable[[str, int], str]

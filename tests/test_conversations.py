@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from alignchat import config
 from alignchat.cli import main
-from alignchat.conversations import Tree, history
 from alignchat.engine import Adapter, Sampling, ScriptedEngine
 from alignchat.errors import DataError, SettingsError
 from alignchat.loop import Loop
+from alignchat.talk.conversations import Tree, history
 from feedback_store import Completion, Message, StoreError
 
 OpenLoop = Callable[[Path], Loop]

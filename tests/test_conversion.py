@@ -10,9 +10,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from alignchat import catalog
-from alignchat.conversion import Quantisation, adapter_to_gguf, check_adapter, merge_to_gguf
 from alignchat.errors import AdapterError
-from alignchat.gguf_header import read_metadata
+from alignchat.formats.conversion import Quantisation, adapter_to_gguf, check_adapter, merge_to_gguf
+from alignchat.formats.gguf_header import read_metadata
 from tests.llama_scoring import LlamaScorer, divergence, torch_scores
 from tests.tiny_models import write_llama
 

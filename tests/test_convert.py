@@ -15,11 +15,11 @@ from tokenizers import Tokenizer
 
 from alignchat import catalog
 from alignchat.errors import Cancelled, ModelError
-from alignchat.gguf_header import read_metadata
-from alignchat.llama import Weights
-from alignchat.llama_child import QUANTISATIONS, quantise
-from alignchat.obtain import Work, from_folder
-from alignchat.safetensors_to_gguf import convert
+from alignchat.formats.gguf_header import read_metadata
+from alignchat.formats.safetensors_to_gguf import convert
+from alignchat.llamacpp.llama import Weights
+from alignchat.llamacpp.llama_child import QUANTISATIONS, quantise
+from alignchat.shelf.obtain import Work, from_folder
 from tests import transformers_models as made
 from tests.llama_scoring import LlamaScorer, divergence, torch_scores
 from tests.minerva import write_minerva_350m

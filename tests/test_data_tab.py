@@ -11,14 +11,14 @@ import pytest
 from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.errors import AlignchatError, DataError
-from alignchat.lengths import TokenizedRow
 from alignchat.loop import Loop
-from alignchat.preferences import PairedRow, UnpairedRow
-from alignchat.transfer import Progress
+from alignchat.rows.lengths import TokenizedRow
+from alignchat.rows.preferences import PairedRow, UnpairedRow
+from alignchat.shelf.transfer import Progress
+from alignchat.shelf.under_way import Transfer
 from alignchat.ui import data_views, i18n
 from alignchat.ui.data import DataTab
 from alignchat.ui.shared import Page
-from alignchat.under_way import Transfer
 from feedback_store import Message
 
 EN, IT = i18n.TEXTS["en"], i18n.TEXTS["it"]

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignchat import balance, dataset, split
+from alignchat import dataset
 from alignchat.config import DatasetSettings
 from alignchat.dataset import Dataset, PairedRow, Row, Rules, Source, UnpairedRow
 from alignchat.errors import DataError
 from alignchat.languages import name_languages
-from alignchat.preferences import replies
+from alignchat.rows import balance, split
+from alignchat.rows.preferences import replies
 from feedback_store import Choice, Completion, Edit, FeedbackStore, Message, Thumb, Verdict
 
 

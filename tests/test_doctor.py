@@ -15,8 +15,8 @@ from alignchat import config, doctor
 from alignchat.config import ServerSettings
 from alignchat.engine import Adapter, ScriptedEngine
 from alignchat.loop import Loop
-from alignchat.models import Models
 from alignchat.rounds import ADAPTER_GGUF, ROUND_FILE
+from alignchat.shelf.models import Models
 from tests.made_rounds import add_round
 from tests.tiny_models import write_llama
 

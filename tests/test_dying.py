@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from alignchat import config, dataset, reports, worker
+from alignchat import config, dataset, worker
 from alignchat.engine import Adapter, ScriptedEngine
 from alignchat.files import read_json, sha256, write_json
 from alignchat.loop import Loop
+from alignchat.making import reports
 from alignchat.rounds import ADAPTER_GGUF, ERROR_FILE, ROUND_FILE, Rounds
 from tests.tiny_models import write_llama
 

@@ -17,7 +17,7 @@ from alignchat import catalog
 from alignchat.engine import Adapter, Sampling, Stream
 from alignchat.errors import AdapterError, Cancelled, ModelError
 from alignchat.files import sha256
-from alignchat.llama_engine import LlamaEngine, _Text
+from alignchat.llamacpp.llama_engine import LlamaEngine, _Text
 from feedback_store import Message
 
 MakeAdapter = Callable[..., Adapter]
@@ -313,7 +313,7 @@ def test_an_adapter_that_was_recorded_broken_fails_its_trial_and_not_the_app(
     content = tiny_adapter(1).path.read_bytes()
     path.write_bytes(content[:-500] if kind == "truncated" else content)
     model = tiny_llama if kind == "truncated" else starter
-    command = [sys.executable, "-m", "alignchat.trial", str(model.path), str(path), sha256(path)]
+    command = [sys.executable, "-m", "alignchat.llamacpp.trial", str(model.path), str(path), sha256(path)]
     trial = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert trial.returncode != 0
     assert "Traceback" not in trial.stderr
@@ -321,7 +321,14 @@ def test_an_adapter_that_was_recorded_broken_fails_its_trial_and_not_the_app(
 
 def test_a_good_adapter_passes_its_trial(tiny_llama: catalog.Model, tiny_adapter: MakeAdapter) -> None:
     good = tiny_adapter(1)
-    command = [sys.executable, "-m", "alignchat.trial", str(tiny_llama.path), str(good.path), good.sha256]
+    command = [
+        sys.executable,
+        "-m",
+        "alignchat.llamacpp.trial",
+        str(tiny_llama.path),
+        str(good.path),
+        good.sha256,
+    ]
     assert subprocess.run(command, check=False, timeout=60).returncode == 0
 
 

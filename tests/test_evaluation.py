@@ -28,7 +28,7 @@ from alignchat.evaluation.scorers import (
     Scorer,
 )
 from alignchat.evaluation.stats import Interval
-from alignchat.starters import STARTERS
+from alignchat.talk.starters import STARTERS
 from feedback_store import Message
 
 BIAS = ("toxicity", "regard", "honest")

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from alignchat import catalog, config
-from alignchat.conversion import adapter_to_gguf
 from alignchat.engine import Adapter
 from alignchat.errors import ModelError
-from alignchat.exporting import ExportFormat, merge
 from alignchat.files import sha256
-from alignchat.llama_child import try_model
+from alignchat.formats.conversion import adapter_to_gguf
+from alignchat.llamacpp.llama_child import try_model
 from alignchat.loop import Loop
+from alignchat.making.exporting import ExportFormat, merge
 from alignchat.rounds import ADAPTER_FOLDER
 from tests.llama_scoring import LlamaScorer, divergence, log_softmax
 from tests.made_rounds import add_round

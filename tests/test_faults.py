@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from alignchat import config, jobs, report
-from alignchat.chat import REPLIES_AT_ONCE
 from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
 from alignchat.errors import AdapterError, DataError, DiskError, ModelError
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_json
 from alignchat.hub_sets import HubSets, parse
 from alignchat.loop import Loop
-from alignchat.models import Models
 from alignchat.rounds import ROUND_FILE, SCORECARD_FILE
+from alignchat.shelf.models import Models
+from alignchat.talk.chat import REPLIES_AT_ONCE
 from benchmarks import page
 from feedback_store import Message, NotSavedError, records
 from tests.browser import served

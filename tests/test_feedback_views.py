@@ -2,9 +2,9 @@
 
 import pytest
 
-from alignchat import coach
-from alignchat.coach import Signals
-from alignchat.review import Judgement
+from alignchat.judging import coach
+from alignchat.judging.coach import Signals
+from alignchat.judging.review import Judgement
 from alignchat.ui import feedback_views, i18n
 from alignchat.ui.i18n import Texts
 from feedback_store import Choice, Completion, Edit, Message, Thumb

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from alignchat import fetch, transfer
+from alignchat import fetch
 from alignchat.errors import Cancelled, ModelError
 from alignchat.fetch import Hub, RemoteFile
-from alignchat.transfer import Progress
+from alignchat.shelf import transfer
+from alignchat.shelf.transfer import Progress
 from tests.hub import Fault, LoopbackHub, loopback_hub
 
 CONTENT = bytes(range(256)) * 16384  # 4 MiB

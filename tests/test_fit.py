@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alignchat import fit
 from alignchat.config import TrainingSettings
-from alignchat.fit import Calibration, Load, Point, Shape
+from alignchat.making import fit
+from alignchat.making.fit import Calibration, Load, Point, Shape
 from tests.tiny_models import write_llama
 
 SMALL = Shape(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat import catalog, gpu
+from alignchat import catalog
+from alignchat.llamacpp import gpu
 
 GB = 1024**3
 

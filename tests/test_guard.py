@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alignchat.guard import Finding, Guard, repeated, repetition, sentence
+from alignchat.making.guard import Finding, Guard, repeated, repetition, sentence
 
 Step = dict[str, float]
 

@@ -15,7 +15,7 @@ import pytest
 from alignchat.cli import main
 from alignchat.errors import Cancelled, DataError
 from alignchat.hub_sets import KNOWN, TEXT_ONLY, Asked, HubSets, parse
-from alignchat.preferences import PairedRow, UnpairedRow
+from alignchat.rows.preferences import PairedRow, UnpairedRow
 from tests.hub import Fault, LoopbackHub, loopback_hub
 from tests.tiny_models import write_llama
 

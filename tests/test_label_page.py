@@ -13,10 +13,10 @@ from made_rounds import add_round
 from alignchat import config
 from alignchat.arena import Player, Standings
 from alignchat.engine import ScriptedEngine
+from alignchat.judging.win_rates import Duel, Vote, duel
 from alignchat.loop import Loop
 from alignchat.ui import i18n, label_routes, standings, votes
 from alignchat.ui.label import stage
-from alignchat.win_rates import Duel, Vote, duel
 from tests.visitors import as_person
 
 EN, IT = i18n.TEXTS["en"], i18n.TEXTS["it"]

@@ -11,7 +11,7 @@ from made_rounds import add_round
 from alignchat import config
 from alignchat.engine import Adapter, Sampling, ScriptedEngine
 from alignchat.errors import DataError, ModelError
-from alignchat.labelling import LEASE_SECONDS, Labelling
+from alignchat.judging.labelling import LEASE_SECONDS, Labelling
 from alignchat.loop import Loop
 from feedback_store import Message
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignchat import catalog
-from alignchat.lengths import RowReader, WordIds
-from alignchat.llama import Vocabulary
-from alignchat.preferences import PairedRow, Row, UnpairedRow
+from alignchat.llamacpp.llama import Vocabulary
+from alignchat.rows.lengths import RowReader, WordIds
+from alignchat.rows.preferences import PairedRow, Row, UnpairedRow
 from feedback_store import Message
 from tests.tiny_models import write_llama
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from alignchat import chat, config
+from alignchat import config
 from alignchat.engine import Adapter, Sampling, ScriptedEngine
 from alignchat.errors import DataError, ModelError, RoundError, SettingsError
 from alignchat.files import FileLock
 from alignchat.loop import Loop
 from alignchat.rounds import LOCK_FILE, START_LOCK_FILE
+from alignchat.talk import chat
 from alignchat.ui import i18n
 from feedback_store import Message, StoreError
 from tests.made_rounds import add_round

@@ -16,16 +16,17 @@ import gguf
 import numpy as np
 import pytest
 
-from alignchat import catalog, obtain
+from alignchat import catalog
 from alignchat.catalog import ENTRIES, Package
 from alignchat.config import load
 from alignchat.errors import Cancelled, ModelError
 from alignchat.fetch import Hub
 from alignchat.files import sha256
 from alignchat.loop import Loop
-from alignchat.models import Models
-from alignchat.obtain import Work
-from alignchat.transfer import Progress
+from alignchat.shelf import obtain
+from alignchat.shelf.models import Models
+from alignchat.shelf.obtain import Work
+from alignchat.shelf.transfer import Progress
 from tests import transformers_models as made
 from tests.hub import Fault, LoopbackHub, loopback_hub
 from tests.tiny_models import write_llama

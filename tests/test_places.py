@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alignchat.places import Places
+from alignchat.llamacpp.places import Places
 
 
 def start(job: Callable[[], None]) -> threading.Thread:

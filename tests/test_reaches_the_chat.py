@@ -12,10 +12,10 @@ import pytest
 from alignchat import catalog
 from alignchat.catalog import Model
 from alignchat.config import TrainingSettings
-from alignchat.conversion import Quantisation, adapter_to_gguf, merge_to_gguf
 from alignchat.dataset import PairedRow
 from alignchat.engine import Adapter, Sampling
-from alignchat.llama_engine import LlamaEngine
+from alignchat.formats.conversion import Quantisation, adapter_to_gguf, merge_to_gguf
+from alignchat.llamacpp.llama_engine import LlamaEngine
 from alignchat.training.trainer import TrainSummary, train
 from feedback_store import Message
 from tests.llama_scoring import LlamaScorer, divergence, torch_scores

@@ -38,13 +38,12 @@ def test_the_table_of_settings_is_the_one_made_from_the_settings() -> None:
 
 def tree() -> list[str]:
     block = README.read_text("utf-8").split("<!-- tree")[1].split("```")[1]
-    paths, folder = [], ""
+    paths, folders = [], [""]
     for line in block.strip("\n").splitlines():
-        name = line.split()[0]
-        path = f"{folder}{name}" if line.startswith(" ") else name
+        depth = (len(line) - len(line.lstrip())) // 2
+        path = folders[depth] + line.split()[0]
         paths.append(path)
-        if not line.startswith(" "):
-            folder = name
+        folders[depth + 1 :] = [path]
     return paths
 
 
@@ -53,8 +52,11 @@ def test_everything_in_the_tree_is_there() -> None:
 
 
 def test_every_module_of_the_application_is_in_the_tree() -> None:
-    modules = {f"alignchat/{path.name}" for path in (ROOT / "alignchat").glob("[a-z]*.py")}
-    assert modules - set(tree()) == set()
+    told = set(tree())
+    opened = [ROOT / "alignchat", *(ROOT / Path(path).parent for path in told if path.count("/") == 2)]
+    modules = {str(path.relative_to(ROOT)) for folder in opened for path in folder.glob("[a-z]*.py")}
+    packages = {f"alignchat/{path.parent.name}/" for path in (ROOT / "alignchat").glob("*/__init__.py")}
+    assert (modules | packages) - told == set()
 
 
 def test_the_picture_is_there_and_small() -> None:

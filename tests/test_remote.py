@@ -16,7 +16,7 @@ import pytest
 from alignchat import catalog, config
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import Cancelled, ModelError
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp.llama_engine import LlamaEngine
 from alignchat.loop import Loop
 from alignchat.remote import RemoteEngine
 from feedback_store import Message

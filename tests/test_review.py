@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat import coach
-from alignchat.balance import HIGHEST_PULL, LOWEST_PULL
-from alignchat.coach import Signals
 from alignchat.errors import DataError
-from alignchat.feedback import Feedback
-from alignchat.review import Filters, Review, to_json
+from alignchat.judging import coach
+from alignchat.judging.coach import Signals
+from alignchat.judging.feedback import Feedback
+from alignchat.judging.review import Filters, Review, to_json
+from alignchat.rows.balance import HIGHEST_PULL, LOWEST_PULL
 from alignchat.ui import i18n
 from feedback_store import (
     Choice,

@@ -14,7 +14,7 @@ from alignchat.errors import DataError
 from alignchat.files import write_bytes, write_json
 from alignchat.hub_sets import NEWEST, part_path
 from alignchat.loop import Loop
-from alignchat.preferences import UnpairedRow
+from alignchat.rows.preferences import UnpairedRow
 from feedback_store import Completion, FeedbackStore, Message, Thumb
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from alignchat.assessment import HELD_OUT, Assessment, Fact
 from alignchat.config import TrainingSettings
 from alignchat.evaluation.stats import Interval
-from alignchat.fit import Estimate
-from alignchat.guard import Finding
+from alignchat.making.assessment import HELD_OUT, Assessment, Fact
+from alignchat.making.fit import Estimate
+from alignchat.making.guard import Finding
 from alignchat.ui import round_views
 from alignchat.ui.i18n import TEXTS
 

@@ -16,7 +16,7 @@ from alignchat.config import override
 from alignchat.errors import AdapterError, DiskError, RoundError
 from alignchat.files import read_json, sha256, write_json
 from alignchat.loop import Loop
-from alignchat.reports import RoundReport
+from alignchat.making.reports import RoundReport
 from alignchat.rounds import ERROR_FILE, EVALUATION_FILE, PROGRESS_FILE
 from tests.tiny_models import write_llama
 

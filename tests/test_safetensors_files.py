@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from alignchat.errors import ModelError
-from alignchat.safetensors_files import SINGLE_FILE, read_tensors
+from alignchat.formats.safetensors_files import SINGLE_FILE, read_tensors
 
 NUMBERS = st.one_of(
     st.integers(-2, 40), st.integers(), st.floats(), st.booleans(), st.none(), st.text(max_size=3)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat.preferences import PairedRow, UnpairedRow
-from alignchat.shapes import ShapeError, canonical, rows_for
+from alignchat.rows.preferences import PairedRow, UnpairedRow
+from alignchat.rows.shapes import ShapeError, canonical, rows_for
 
 ASKED = [{"role": "user", "content": "Chi sei?"}]
 

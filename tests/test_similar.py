@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat.similar import Texts, clusters
+from alignchat.rows.similar import Texts, clusters
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=20), st.floats(0.5, 1))

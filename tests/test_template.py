@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignchat.errors import ModelError
-from alignchat.template import PLAIN_TEMPLATE, Segment, render, segments
+from alignchat.formats.template import PLAIN_TEMPLATE, Segment, render, segments
 from feedback_store import Message
 
 CHATML = (
@@ -110,7 +110,7 @@ def test_a_template_that_cannot_render_is_one_sentence(template: str) -> None:
     ],
 )
 def test_a_template_that_does_not_end_is_ended(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alignchat.template.SECONDS", 0.2)
+    monkeypatch.setattr("alignchat.formats.template.SECONDS", 0.2)
     with pytest.raises(ModelError, match="it runs for longer than"):
         render(template, conversation(["hello"]), bos="", eos="", add_generation_prompt=True)
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from alignchat import config
 from alignchat.accounts import Accounts
 from alignchat.engine import ScriptedEngine
-from alignchat.feedback import Feedback
+from alignchat.judging.feedback import Feedback
 from alignchat.loop import Loop
 from tests.browser import ROOT, address_of, free_port
 from tests.tiny_models import write_llama

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from alignchat import catalog, presets
+from alignchat import catalog
 from alignchat.catalog import Model
 from alignchat.config import TrainingSettings
 from alignchat.dataset import PairedRow, UnpairedRow
 from alignchat.errors import AdapterError, Cancelled, DataError, SettingsError
-from alignchat.llama import Weights
-from alignchat.llama_engine import LlamaEngine
+from alignchat.llamacpp.llama import Weights
+from alignchat.llamacpp.llama_engine import LlamaEngine
+from alignchat.making import presets
 from alignchat.training import checkpoints, plan
 from alignchat.training.load import load_tokenizer
 from alignchat.training.rows import RowTokenizer

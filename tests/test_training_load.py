@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from alignchat import catalog, llama
+from alignchat import catalog
+from alignchat.llamacpp import llama
 from alignchat.training.gguf_network import read_network
 from alignchat.training.load import read_by_transformers
 from tests.tiny_models import write_llama

@@ -8,10 +8,11 @@ from typing import get_args
 
 import pytest
 
-from alignchat import catalog, presets
+from alignchat import catalog
 from alignchat.catalog import Model
 from alignchat.config import Method, TrainingSettings
 from alignchat.errors import DiskError, SettingsError
+from alignchat.making import presets
 from alignchat.training.trainer import REFERENCE_FREE, TrainSummary, train
 from tests.test_training import SETTINGS, pairs, stop_at, thumbs, weights_of
 from tests.tiny_models import write_llama

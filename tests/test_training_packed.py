@@ -14,9 +14,10 @@ from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Mi
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from alignchat import catalog, presets
+from alignchat import catalog
 from alignchat.catalog import Model
 from alignchat.config import Method
+from alignchat.making import presets
 from alignchat.training import attention
 from alignchat.training.fused import fuse
 from alignchat.training.load import load_model, load_tokenizer

@@ -16,17 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignchat import config, serving, transfer
-from alignchat.chat import Reply
-from alignchat.conversations import Turn
+from alignchat import config, serving
 from alignchat.engine import ScriptedEngine
 from alignchat.errors import EXPECTED, AlignchatError, Cancelled, ModelError, SettingsError
 from alignchat.loop import Loop
-from alignchat.models import ModelReport
-from alignchat.reports import Progress, RoundReport
+from alignchat.making.reports import Progress, RoundReport
+from alignchat.shelf import transfer
+from alignchat.shelf.models import ModelReport
+from alignchat.shelf.under_way import Transfer
+from alignchat.talk.chat import Reply
+from alignchat.talk.conversations import Turn
 from alignchat.ui import i18n, messages, model_views, views
 from alignchat.ui.stops import Stops
-from alignchat.under_way import Transfer
 from feedback_store import Completion, Message, Thumb
 from tests.tiny_models import write_llama
 

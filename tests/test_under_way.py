@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from alignchat.errors import Cancelled, ModelError
-from alignchat.models import ModelReport
-from alignchat.transfer import OnProgress, Progress, ShouldStop
-from alignchat.under_way import Transfer, UnderWay
+from alignchat.shelf.models import ModelReport
+from alignchat.shelf.transfer import OnProgress, Progress, ShouldStop
+from alignchat.shelf.under_way import Transfer, UnderWay
 
 SECONDS = 10
 REPORT = ModelReport(

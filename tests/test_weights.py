@@ -9,12 +9,13 @@ import gguf
 import numpy as np
 import pytest
 
-from alignchat import catalog, llama, weights
+from alignchat import catalog
 from alignchat.batch import generate
 from alignchat.catalog import Model
 from alignchat.engine import Sampling
 from alignchat.errors import Cancelled
 from alignchat.files import TEMPORARY, sha256
+from alignchat.llamacpp import llama, weights
 from tests.llama_scoring import LlamaScorer, divergence
 from tests.tiny_models import write_llama
 
@@ -154,7 +155,8 @@ def test_told_to_stop_nothing_is_left(slow: Model, tmp_path: Path) -> None:
 MAKE = """
 import sys
 from pathlib import Path
-from alignchat import catalog, llama, weights
+from alignchat import catalog
+from alignchat.llamacpp import llama, weights
 llama.computes_bf16 = lambda: True
 weights.for_batches(catalog.find(sys.argv[1]), Path(sys.argv[2]))
 """

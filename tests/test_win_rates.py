@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from alignchat.win_rates import ENOUGH, Outcome, Vote, against, duel, strengths
+from alignchat.judging.win_rates import ENOUGH, Outcome, Vote, against, duel, strengths
 
 Floats = NDArray[np.float64]
 SWAPPED: dict[Outcome, Outcome] = {"first": "second", "second": "first", "tie": "tie", "both_bad": "both_bad"}

@@ -24,11 +24,11 @@ from alignchat.api import answers
 from alignchat.api.answers import Refused
 from alignchat.api.asked import Asked, ChoiceSaid, ThumbSaid, read_completion, read_feedback
 from alignchat.api.running import Running
-from alignchat.chat import Reply
 from alignchat.config import ApiSettings
-from alignchat.conversations import Conversations
 from alignchat.errors import UNKNOWN, SettingsError
 from alignchat.loop import Loop
+from alignchat.talk.chat import Reply
+from alignchat.talk.conversations import Conversations
 
 SHORTEST_KEY = 16
 # Replies under way: the app writes four at a time, the others wait. One more is refused.

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from alignchat.chat import Reply
 from alignchat.errors import (
     EXPECTED,
     UNKNOWN,
@@ -17,6 +16,7 @@ from alignchat.errors import (
     RoundError,
     TooLongError,
 )
+from alignchat.talk.chat import Reply
 
 FINISHED = {"end": "stop", "length": "length"}
 # The first that an error is one of: its status, the parameter it is about, OpenAI's word for it.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import from_json
 
 from alignchat.api.answers import Refused
-from alignchat.chat import SEEDS
+from alignchat.talk.chat import SEEDS
 
 # What changes nothing of a reply, and what does not with this value or none.
 IGNORED = {

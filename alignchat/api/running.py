@@ -5,8 +5,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import closing, suppress
 
-from alignchat.chat import Reply
 from alignchat.errors import ModelError
+from alignchat.talk.chat import Reply
 
 
 class Running:

@@ -4,10 +4,10 @@ import argparse
 import sys
 from typing import Any
 
-from alignchat.bias_sets import SETS, BiasSets
 from alignchat.cli.models import Teller
 from alignchat.cli.parsing import add_group, bare_command
 from alignchat.config import Settings
+from alignchat.shelf.bias_sets import SETS, BiasSets
 
 
 def add_to(commands: Any) -> None:

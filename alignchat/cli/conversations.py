@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from alignchat.cli.parsing import add_group, conversations_command
-from alignchat.conversations import Conversations, Turn
 from alignchat.errors import DataError
 from alignchat.files import write_bytes, writing
+from alignchat.talk.conversations import Conversations, Turn
 
 
 def add_to(commands: Any) -> None:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from alignchat import coach
 from alignchat.cli.parsing import add_group, feedback_command, positive
-from alignchat.feedback import EXPORT_FORMATS, IMPORT_FORMATS, Feedback
-from alignchat.review import SIDES, THUMBS, VERDICTS, Filters, to_json
+from alignchat.judging import coach
+from alignchat.judging.feedback import EXPORT_FORMATS, IMPORT_FORMATS, Feedback
+from alignchat.judging.review import SIDES, THUMBS, VERDICTS, Filters, to_json
 
 
 def add_to(commands: Any) -> None:

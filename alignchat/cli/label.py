@@ -13,7 +13,7 @@ from alignchat.arena import VERDICTS
 from alignchat.cli.parsing import add_group, loop_command, positive
 from alignchat.errors import Cancelled, DataError
 from alignchat.loop import Loop
-from alignchat.replies_ahead import Prompt
+from alignchat.talk.replies_ahead import Prompt
 
 
 def add_to(commands: Any) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from alignchat.catalog import ENTRIES
 from alignchat.cli.parsing import add_group, bare_command
 from alignchat.config import Settings
-from alignchat.llama_child import QUANTISATIONS
-from alignchat.models import Models
-from alignchat.transfer import Progress, human
+from alignchat.llamacpp.llama_child import QUANTISATIONS
+from alignchat.shelf.models import Models
+from alignchat.shelf.transfer import Progress, human
 
 
 def add_to(commands: Any) -> None:

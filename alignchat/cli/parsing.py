@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from alignchat.config import Settings
-from alignchat.conversations import Conversations
-from alignchat.feedback import Feedback
+from alignchat.judging.feedback import Feedback
 from alignchat.loop import Loop
+from alignchat.talk.conversations import Conversations
 
 Command = Callable[[Settings, argparse.Namespace], Any]
 LoopCommand = Callable[[Loop, argparse.Namespace], Any]

@@ -8,12 +8,12 @@ from typing import Any, get_args
 from alignchat.cli.parsing import add_group, loop_command, positive
 from alignchat.config import Method
 from alignchat.errors import Cancelled, RoundError
-from alignchat.exporting import ExportFormat
-from alignchat.llama_child import QUANTISATIONS
+from alignchat.llamacpp.llama_child import QUANTISATIONS
 from alignchat.loop import Loop
-from alignchat.presets import PRESETS
-from alignchat.reports import RoundReport
-from alignchat.transfer import Progress
+from alignchat.making.exporting import ExportFormat
+from alignchat.making.presets import PRESETS
+from alignchat.making.reports import RoundReport
+from alignchat.shelf.transfer import Progress
 
 
 def add_to(commands: Any) -> None:

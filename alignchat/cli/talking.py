@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from alignchat.chat import Reply
 from alignchat.cli.parsing import loop_command, positive
 from alignchat.loop import VERDICTS, Loop
+from alignchat.talk.chat import Reply
 
 
 def add_to(commands: Any) -> None:

@@ -18,7 +18,7 @@ from alignchat.evaluation import bias_data, cost, prompts, scorers
 from alignchat.evaluation.kept import KeptScores
 from alignchat.evaluation.prompts import Prompt, PromptSet
 from alignchat.evaluation.side_effects import Copying, ReplyFacts, Unjudged
-from alignchat.starters import STARTERS
+from alignchat.talk.starters import STARTERS
 from feedback_store import Message
 
 MEASURES = ("toxicity", "regard", "honest", "memorization", "cost")

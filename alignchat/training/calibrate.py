@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from alignchat import catalog, fit
+from alignchat import catalog
 from alignchat.catalog import Model
 from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import PairedRow
 from alignchat.errors import EXPECTED
 from alignchat.files import write_json
+from alignchat.making import fit
 from alignchat.training.load import load_tokenizer
 from alignchat.training.rows import RowTokenizer
 from alignchat.training.trainer import train

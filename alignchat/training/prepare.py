@@ -6,11 +6,11 @@ Knows token ids and settings; knows no model and no trainer.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alignchat import presets
-from alignchat.balance import kto_weights
 from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import Row
 from alignchat.errors import SettingsError
+from alignchat.making import presets
+from alignchat.rows.balance import kto_weights
 from alignchat.training import plan
 from alignchat.training.rows import Columns, RowTokenizer, tokens, with_mismatched
 

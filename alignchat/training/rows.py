@@ -6,8 +6,8 @@ from transformers import PreTrainedTokenizerBase
 
 from alignchat.catalog import Model
 from alignchat.dataset import PairedRow, UnpairedRow
-from alignchat.preferences import replies
-from alignchat.row_ids import RowIds
+from alignchat.rows.preferences import replies
+from alignchat.rows.row_ids import RowIds
 
 Columns = dict[str, Any]
 

@@ -18,12 +18,12 @@ from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from trl import DPOConfig, KTOConfig
 
-from alignchat import presets
 from alignchat.catalog import Model
 from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import require_trainable
 from alignchat.errors import AdapterError, Cancelled, SettingsError
 from alignchat.files import publish_folder, read_json, write_json
+from alignchat.making import presets
 from alignchat.training import checkpoints, plan
 from alignchat.training.load import load_model, load_tokenizer, quiet_libraries, resolve_precision
 from alignchat.training.methods import PreparedDPO, PreparedKTO

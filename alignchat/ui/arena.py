@@ -13,7 +13,7 @@ import gradio as gr
 
 from alignchat.errors import DataError
 from alignchat.loop import VERDICTS
-from alignchat.starters import STARTERS
+from alignchat.talk.starters import STARTERS
 from alignchat.ui import messages, people, standings
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.shared import ACTIVE, BASE, Page, said

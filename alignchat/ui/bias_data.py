@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from alignchat.bias_sets import SETS
 from alignchat.errors import Cancelled, DataError
+from alignchat.shelf.bias_sets import SETS
 from alignchat.ui import model_views, score_views
 from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.shared import Page, said, stamp

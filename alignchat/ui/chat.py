@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 
 from alignchat.accounts import LOCAL
-from alignchat.chat import Reply
-from alignchat.conversations import Conversations
 from alignchat.errors import EXPECTED, DataError
+from alignchat.talk.chat import Reply
+from alignchat.talk.conversations import Conversations
 from alignchat.ui import messages, people, views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.how import How

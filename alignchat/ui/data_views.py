@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from alignchat.errors import EXPECTED, Cancelled
 from alignchat.hub_sets import KNOWN
-from alignchat.preferences import PairedRow, Row
+from alignchat.rows.preferences import PairedRow, Row
+from alignchat.shelf.under_way import Transfer
 from alignchat.ui import views
 from alignchat.ui.i18n import Language, Texts, translated
-from alignchat.under_way import Transfer
 
 if TYPE_CHECKING:
-    from alignchat.lengths import TokenizedRow
+    from alignchat.rows.lengths import TokenizedRow
 
 # Of a longer text the beginning and the end are shown, and how much is between them.
 SHOWN_TOKENS = 240

@@ -4,8 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from alignchat import coach
-from alignchat.review import SIDES, THUMBS, VERDICTS, Filters, Judgement, Review
+from alignchat.judging import coach
+from alignchat.judging.review import SIDES, THUMBS, VERDICTS, Filters, Judgement, Review
 from alignchat.ui import feedback_views, people
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.feedback_files import FeedbackFiles

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from alignchat.errors import DataError
-from alignchat.feedback import EXPORT_FORMATS, IMPORT_FORMATS, ExportFormat, ImportFormat
+from alignchat.judging.feedback import EXPORT_FORMATS, IMPORT_FORMATS, ExportFormat, ImportFormat
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import Texts
 from alignchat.ui.shared import Page, said, stamp

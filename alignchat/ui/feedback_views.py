@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
-from alignchat.coach import Advice, Outlook
-from alignchat.review import Judgement
+from alignchat.judging.coach import Advice, Outlook
+from alignchat.judging.review import Judgement
 from alignchat.ui.i18n import Language, Texts, round_mark, translated
 
 EXCERPT = 180  # characters of a text in the table

@@ -8,7 +8,7 @@ import gradio as gr
 
 from alignchat.errors import EXPECTED
 from alignchat.hub_sets import KNOWN
-from alignchat.replies_ahead import Prompt
+from alignchat.talk.replies_ahead import Prompt
 from alignchat.ui import views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import Texts, error_sentence

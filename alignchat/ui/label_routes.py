@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict, Field
 
 from alignchat.errors import EXPECTED
-from alignchat.labelling import Item
+from alignchat.judging.labelling import Item
 from alignchat.loop import Loop
 from alignchat.ui import people
 from alignchat.ui.i18n import TEXTS, choose, error_sentence

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from alignchat.chat import Reply
-from alignchat.conversations import Turn
+from alignchat.talk.chat import Reply
+from alignchat.talk.conversations import Turn
 from alignchat.ui.i18n import Texts, round_name
 
 LATEX: list[dict[str, str | bool]] = [

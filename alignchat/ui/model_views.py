@@ -7,11 +7,11 @@ from html import escape
 from typing import Any
 
 from alignchat.errors import EXPECTED, Cancelled
-from alignchat.models import ModelReport
-from alignchat.transfer import Progress
+from alignchat.shelf.models import ModelReport
+from alignchat.shelf.transfer import Progress
+from alignchat.shelf.under_way import Transfer
 from alignchat.ui import views
 from alignchat.ui.i18n import Language, Texts, translated
-from alignchat.under_way import Transfer
 
 
 def line(report: ModelReport, in_use: bool, texts: Texts) -> str:

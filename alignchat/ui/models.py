@@ -9,8 +9,8 @@ import gradio as gr
 
 from alignchat.catalog import ENTRIES, MINERVA, STARTER
 from alignchat.errors import Cancelled, ModelError
-from alignchat.llama_child import QUANTISATIONS, Quantisation
-from alignchat.models import ModelReport
+from alignchat.llamacpp.llama_child import QUANTISATIONS, Quantisation
+from alignchat.shelf.models import ModelReport
 from alignchat.ui import model_views, views
 from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import translated

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from alignchat.assessment import HELD_OUT, Assessment, Fact
-from alignchat.fit import Estimate
-from alignchat.guard import Finding
+from alignchat.making.assessment import HELD_OUT, Assessment, Fact
+from alignchat.making.fit import Estimate
+from alignchat.making.guard import Finding
 from alignchat.ui import views
 from alignchat.ui.i18n import Texts, round_name
 

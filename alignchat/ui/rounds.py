@@ -7,11 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from alignchat import charts, coach, presets
+from alignchat import charts
 from alignchat.config import Method, TrainingSettings
 from alignchat.errors import EXPECTED
-from alignchat.presets import PRESETS, Preset
-from alignchat.reports import RoundReport
+from alignchat.judging import coach
+from alignchat.making import presets
+from alignchat.making.presets import PRESETS, Preset
+from alignchat.making.reports import RoundReport
 from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates, tell

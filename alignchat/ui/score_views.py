@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from alignchat.bias_sets import BiasSetReport
 from alignchat.charts.rounds import figure, title
 from alignchat.charts.texts import TEXTS
 from alignchat.evaluation.compare import Comparison, Difference
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
 from alignchat.evaluation.side_by_side import Row
+from alignchat.shelf.bias_sets import BiasSetReport
 from alignchat.ui.i18n import Language, Texts, round_mark, round_name
 from alignchat.ui.model_views import size
 from alignchat.ui.views import table

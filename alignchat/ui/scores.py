@@ -8,7 +8,7 @@ import gradio as gr
 from alignchat import charts
 from alignchat.charts import Drawing
 from alignchat.evaluation.scorecard import Scorecard
-from alignchat.reports import RoundReport
+from alignchat.making.reports import RoundReport
 from alignchat.ui import score_views, views
 from alignchat.ui.bias_data import BiasData
 from alignchat.ui.errors import Notices, Updates

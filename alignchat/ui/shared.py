@@ -9,7 +9,7 @@ import gradio as gr
 
 from alignchat.errors import DataError
 from alignchat.loop import Loop
-from alignchat.reports import RoundReport
+from alignchat.making.reports import RoundReport
 from alignchat.ui import people, views
 from alignchat.ui.i18n import Language, Texts, round_name, translated
 

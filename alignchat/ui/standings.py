@@ -3,9 +3,9 @@
 from html import escape
 
 from alignchat.arena import Player, Standings
+from alignchat.judging.win_rates import Duel, Rate
 from alignchat.ui import views
 from alignchat.ui.i18n import Texts, round_name
-from alignchat.win_rates import Duel, Rate
 
 
 def name(player: Player, home: str, texts: Texts) -> str:

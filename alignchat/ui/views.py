@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from alignchat.accounts import LOCAL, Person
 from alignchat.config import UNPAIRED, Method
-from alignchat.reports import Progress, RoundReport
+from alignchat.making.reports import Progress, RoundReport
 from alignchat.ui.i18n import Texts, round_mark, round_name
 
 

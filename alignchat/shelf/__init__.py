@@ -1,0 +1,1 @@
+"""The models and sets on this machine and on their way to it. Knows no feedback and no screen."""

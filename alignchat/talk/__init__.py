@@ -1,0 +1,1 @@
+"""Conversations and who replies in them. Knows no training and no screen."""
