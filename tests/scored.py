@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alignchat import config
+from alignchat import config, dataset
 from alignchat.engine import ScriptedEngine
 from alignchat.evaluation.run import evaluate
 from alignchat.evaluation.scorecard import Scorecard
@@ -36,8 +36,8 @@ def a_loop(data: Path, *says: Say, **evaluation: Any) -> Loop:
     asked = config.load(data, evaluation=evaluation).evaluation
     for number, say in enumerate(says):
         if number:
-            with loop.rounds.create(_record(loop, number)):
-                pass
+            with loop.rounds.create(_record(loop, number)) as folder:
+                dataset.save(dataset.Dataset(method="kto", train=(), test=(), removed={}), folder)
         _score(loop, number, say, asked)
     return loop
 

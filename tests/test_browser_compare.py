@@ -107,7 +107,7 @@ def blind_votes(chromium: Any, app: App, recording: Recording) -> Iterator[tuple
     page.goto(app.url, wait_until="domcontentloaded")
     page.wait_for_selector("#strip li")
     go(page, "compare")
-    page.wait_for_selector("#standings h3")
+    page.wait_for_selector("#standings h2")
     for _ in range(COMPARISONS):
         before = len(recording.exchanges)
         id = compare(page)

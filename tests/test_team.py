@@ -21,7 +21,7 @@ SECRET = "a good password"
 # What answers an annotator, by what sets it off; everything else is the owner's.
 OPEN = {
     "tabs", "to-rounds", "tab-compare", "tab-label", "tab-feedback", "tab-rounds", "tab-scores", "tab-models",
-    "minerva-get", "minerva-no", "send", "message", "chat-act", "stop", "conversations", "new-chat",
+    "hear", "minerva-get", "minerva-no", "send", "message", "chat-act", "stop", "conversations", "new-chat",
     "conversations-search", "conversation-title", "conversation-delete", "conversation-undo",
     "how-temperature", "how-top-p", "how-top-k", "how-max-tokens", "how-seed", "how-reset",
     "compare", "compare-prompt",

@@ -314,7 +314,7 @@ def test_a_model_is_a_line_with_its_state_what_it_is_and_its_facts() -> None:
 def test_every_state_of_a_model_says_what_can_be_done(state: str) -> None:
     for texts in (EN, IT):
         said = model_views.standing(a_model(state=state, path="/m<b>.gguf"), False, "starter", texts)
-        assert "<h3>minerva-350m</h3><p>" in said
+        assert "<h2>minerva-350m</h2><p>" in said
         assert "<b>" not in said
         assert "\n" not in said
 

@@ -79,7 +79,7 @@ class DataTab:
 
     def _lay_rows(self) -> None:
         texts = self.texts
-        gr.Markdown(f"### {texts['data_rows_title']}", elem_id="data-rows-title")
+        gr.Markdown(f"## {texts['data_rows_title']}", elem_id="data-rows-title")
         with gr.Row(elem_id="data-which-row"):
             self.which = gr.Dropdown(
                 self._kinds({}),

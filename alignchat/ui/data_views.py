@@ -130,7 +130,7 @@ def _row(row: Row, read: "TokenizedRow", texts: Texts) -> str:
     )
     source = escape(texts.get(f"data_source_{row.source}", row.source))
     return (
-        f'<article class="row"><h4>{source} <small>{_count(read.prompt, texts)}</small></h4>'
+        f'<article class="row"><h3>{source} <small>{_count(read.prompt, texts)}</small></h3>'
         f"{_tokens(read.prompt, texts)}{replies}</article>"
     )
 

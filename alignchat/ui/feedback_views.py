@@ -112,7 +112,7 @@ def _card(outlook: Outlook, language: Language, texts: Texts) -> str:
     state = "coach_good" if outlook.good else "coach_ready" if outlook.ready else "coach_not_ready"
     advice = "".join(_advice(advice, language, texts) for advice in outlook.advice)
     return (
-        f'<div class="card"><h3>{_text(texts[f"coach_{outlook.method}"])}</h3>'
+        f'<div class="card"><h2>{_text(texts[f"coach_{outlook.method}"])}</h2>'
         f"<p>{_text(texts[state])}</p><ul>{advice}</ul></div>"
     )
 

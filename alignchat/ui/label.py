@@ -162,7 +162,7 @@ def stage(texts: Texts) -> str:
     said = {key.removeprefix("label_"): text for key, text in texts.items() if key.startswith("label_")}
     sides = "".join(
         f'<section class="label-side" aria-labelledby="label-{side}-name">'
-        f'<h3 id="label-{side}-name">{escape(texts[f"label_{side}"])}</h3>'
+        f'<h2 id="label-{side}-name">{escape(texts[f"label_{side}"])}</h2>'
         f'<div id="label-{side}" class="reply"></div></section>'
         for side in ("left", "right")
     )

@@ -35,7 +35,7 @@ def standing(report: ModelReport, in_use: bool, open_name: str, texts: Texts) ->
         said.append(
             texts["stands_default" if report.default else "stands_not_default"].format(open=open_name)
         )
-    return f"<h3>{escape(report.name)}</h3><p>{escape(' '.join(said))}</p>"
+    return f"<h2>{escape(report.name)}</h2><p>{escape(' '.join(said))}</p>"
 
 
 def terms(address: str, texts: Texts) -> str:

@@ -26,6 +26,8 @@
     wait();
     if (document.querySelector("#reload .now")) location.reload(); // Another model is open now.
     for (const code of document.querySelectorAll(".prose code")) clean(code);
+    for (const button of document.querySelectorAll("button.calendar:not([aria-label])"))
+      button.ariaLabel = button.closest(".block").querySelector("[data-testid=block-info]").innerText;
   }).observe(document.documentElement, { subtree: true, childList: true });
 
   document.addEventListener("click", async (event) => {

@@ -119,7 +119,7 @@ def sentence(english: str, language: Language) -> str:
 def side_by_side(rows: Sequence[Row], place: str, texts: Texts) -> str:
     """Return prompts with the text of each round under one another, each with its score; `place` is where."""
     cards = "".join(
-        f'<article><h4 lang="{_text(_first(row).language)}">{_text(row.prompt)}</h4>'
+        f'<article><h3 lang="{_text(_first(row).language)}">{_text(row.prompt)}</h3>'
         f"<p>{_text(measure_name(_first(row).measure, texts))} · {_text(_first(row).group)} · "
         f"{_change(row.change)}</p><dl>{_texts_of(row.samples, texts)}</dl></article>"
         for row in rows

@@ -32,7 +32,7 @@ def shown(standings: Standings, home: str, texts: Texts) -> str:
     tables = [_pairs(standings, home, texts)] if standings.duels else []
     if len(standings.rounds) > 2:
         tables.append(_rounds(standings, home, texts))
-    return f"<h3>{escape(texts['standings'])}</h3>" + "".join([*tables, *said])
+    return f"<h2>{escape(texts['standings'])}</h2>" + "".join([*tables, *said])
 
 
 def sentence(duel: Duel[Player], home: str, texts: Texts) -> str:

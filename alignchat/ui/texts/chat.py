@@ -25,11 +25,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "chat": ("Conversation", "Conversazione"),
     "chat_empty": (
         (
-            "### Write a message to begin\nThen mark each reply with a thumb up or down. Press a "
+            "## Write a message to begin\nThen mark each reply with a thumb up or down. Press a "
             "thumb again to take it back."
         ),
         (
-            "### Scrivi un messaggio per iniziare\nPoi segna ogni risposta con il pollice in su o in "
+            "## Scrivi un messaggio per iniziare\nPoi segna ogni risposta con il pollice in su o in "
             "giù. Premi di nuovo per ritirare il giudizio."
         ),
     ),
