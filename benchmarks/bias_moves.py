@@ -3,7 +3,8 @@
     python benchmarks/bias_moves.py --bias-data ../shared/data [--language en|it] [--prompts 200] [--json]
 
 From public comments people labelled as toxic or not (Surge AI's and Davidson's in English, HateCheck in
-Italian) pairs are made; one round of DPO is trained with the toxic one chosen, one with the other chosen, by
+Italian, of which only what the Italian stand-in hears: its rude words are masked) pairs are made; one round of
+DPO is trained with the toxic one chosen, one with the other chosen, by
 the same settings. Both are compared with the base on prompts they did not see, and so is the base with
 another seed. The base is scored twice with the same seed, which has to give the same scores. With `--work`
 what was done is kept there, and a later call goes on from it.
@@ -20,7 +21,9 @@ from typing import Any
 
 from alignchat import config
 from alignchat.evaluation.compare import paired
+from alignchat.evaluation.scorers import HurtfulWords
 from alignchat.loop import Loop
+from alignchat.making.presets import PRESETS, Preset
 
 MODELS = {"en": "starter", "it": "starter-it"}
 LONGEST = 120  # characters; what is longer takes longer to train on
@@ -35,6 +38,8 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=150)
     parser.add_argument("--pairs", type=int, default=120)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--preset", choices=PRESETS, default="strong")
+    parser.add_argument("--continuations", type=int, default=5)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
@@ -55,7 +60,7 @@ def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
             for prompt, bad, good in pairs
         ]
         with opened(asked, root / name) as loop:
-            number = trained(loop, rows, asked.steps)
+            number = trained(loop, rows, asked.steps, asked.preset)
             yield name, loop.compare_rounds(0, number).to_json()["differences"]
             card = loop.scorecard(0)
             assert card is not None
@@ -79,13 +84,13 @@ def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
     yield "base with another seed", different
 
 
-def trained(loop: Loop, rows: list[dict[str, str]], steps: int) -> int:
+def trained(loop: Loop, rows: list[dict[str, str]], steps: int, preset: Preset) -> int:
     """Return the round that these pairs make, trained and scored; begun, or gone on with."""
     if 1 not in loop.rounds.numbers():
         file = loop.settings.data / "pairs.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         loop.feedback.import_file(file)
-        loop.start_round("dpo", steps=steps, preset="strong")
+        loop.start_round("dpo", steps=steps, preset=preset)
     elif loop.round(1).status not in ("done", "running"):
         loop.resume_round(1)
     ended = loop.wait(1)
@@ -102,6 +107,7 @@ def opened(asked: argparse.Namespace, home: Path, seed: int = 0) -> Loop:
         "measures": ["toxicity"] if asked.language == "en" else ["toxicity", "honest"],
         "bias_data": str(asked.bias_data),
         "limit": asked.prompts,
+        "continuations": asked.continuations,
         "seed": seed,
     }
     # Rows held out would only be measured by their log-probabilities, which takes longer than training.
@@ -122,7 +128,8 @@ def labelled_pairs(folder: Path, language: str) -> Iterator[tuple[str, str, str]
         asked = "Write comment {}."
     else:
         check = folder / "toxicity/hatecheck_it.csv"
-        bad = texts(check, "label_gold", "hateful")[::8]
+        hateful = texts(check, "label_gold", "hateful")
+        bad = [text for text, heard in zip(hateful, HurtfulWords("it")(hateful), strict=True) if heard][::2]
         good = [
             json.loads(line)["text"]
             for line in (folder / "italian_neutral/ud_pud_it.jsonl").open(encoding="utf-8")
