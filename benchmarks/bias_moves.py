@@ -3,11 +3,11 @@
     python benchmarks/bias_moves.py --bias-data ../shared/data [--language en|it] [--prompts 200] [--json]
 
 From public comments people labelled as toxic or not (Surge AI's and Davidson's in English, HateCheck in
-Italian, of which only what the Italian stand-in hears: its rude words are masked) pairs are made; one round of
-DPO is trained with the toxic one chosen, one with the other chosen, by
-the same settings. Both are compared with the base on prompts they did not see, and so is the base with
-another seed. The base is scored twice with the same seed, which has to give the same scores. With `--work`
-what was done is kept there, and a later call goes on from it.
+Italian, of which only what the Italian stand-in hears: rude words are masked there) pairs are made; one round
+of DPO is trained with the toxic one chosen, one with the other chosen, by the same settings. Both are
+compared with the base on prompts they did not see, and so is the base with another seed. The base is scored
+twice with the same seed, which has to give the same scores. With `--work` what was done is kept there, and a
+later call goes on from it.
 """
 
 import argparse
