@@ -151,6 +151,12 @@ def test_points_of_another_k_or_prompt_set_are_never_joined(other: dict[str, Any
     assert joined_points(scores_chart(cards, "en").svg()) == [2, 2, 2, 2]
 
 
+def test_a_thinned_prompt_set_is_named_in_the_language_of_the_chart() -> None:
+    whole = card(0, 0.05)
+    thinned = {n: replace(s, prompts="embedded probes (24 of 81)") for n, s in whole.scores.items()}
+    assert "domande incluse (24 su 81)" in words(scores_chart([replace(whole, scores=thinned)], "it").svg())
+
+
 def test_many_rounds_a_long_name_and_odd_characters_fit() -> None:
     svg = scores_chart([card(i, 0.01 * i, "<b>&$x_1$ " + "long name " * 20) for i in range(40)], "en").svg()
     assert "<b>&$x_1$" in words(svg)

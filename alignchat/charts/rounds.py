@@ -1,6 +1,7 @@
 """Scores over the rounds: points with intervals, joined where they were made alike. Knows no file."""
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -70,9 +71,15 @@ def scorer_lines(scores: Iterable[Score], texts: Mapping[str, str]) -> list[tupl
 def title(score: Score, texts: Mapping[str, str]) -> str:
     """Say what made a score: scorer, prompt set, prompts and continuations."""
     times = f" × {score.k}" if score.k > 1 else ""
-    return (
-        f"{score.scorer} · {texts.get(score.prompts, score.prompts)}, {score.n:,}{times} {texts['prompts']}"
-    )
+    return f"{score.scorer} · {_prompt_set(score.prompts, texts)}, {score.n:,}{times} {texts['prompts']}"
+
+
+def _prompt_set(name: str, texts: Mapping[str, str]) -> str:
+    thinned = re.fullmatch(r"(.+) \(([\d,]+) of ([\d,]+)\)", name)
+    if thinned is None:
+        return texts.get(name, name)
+    whole, some, all = thinned.groups()
+    return f"{texts.get(whole, whole)} ({some} {texts['out of']} {all})"
 
 
 def figure(value: float) -> str:
