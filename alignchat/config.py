@@ -19,6 +19,8 @@ from alignchat.errors import SettingsError
 Method = Literal["dpo", "kto", "orpo", "cpo"]
 UNPAIRED: tuple[Method, ...] = ("kto",)
 SETTINGS_FILE = "alignchat.toml"
+# Where `python -m` finds the application, installed or not: the folder in which its processes begin.
+PACKAGES = Path(__file__).parent.parent
 # Secrets that processes of ours get only where they need them.
 HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 KEYS = ("ALIGNCHAT_API__KEY", "ALIGNCHAT_REMOTE__KEY", "OPENAI_API_KEY")

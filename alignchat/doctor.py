@@ -8,6 +8,7 @@ import http.client
 import importlib.metadata
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from alignchat import catalog, config, dataset
 from alignchat.config import ServerSettings, Settings
@@ -31,12 +32,14 @@ from alignchat.making import reports
 from alignchat.rounds import Rounds, reading
 from alignchat.shelf.models import Models
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 State = Literal["ok", "warning", "problem"]
 PYTHON = (3, 11)
 # A reply needs the model and its conversation's memory; a round of the starter needs this much.
 MEMORY = 2_000_000_000
 DISK = 2_000_000_000
-REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 _LLAMA = (
     "import llama_cpp; from alignchat.llamacpp.gpu import free_memory; "
     "print(llama_cpp.__version__, free_memory(1), llama_cpp.llama_print_system_info().decode())"
@@ -94,19 +97,29 @@ def _python() -> Iterator[Finding]:
         yield _bad("python", f"Python {version}", f"Install Python {'.'.join(map(str, PYTHON))} or newer.")
     else:
         yield _ok("python", f"Python {version}")
-    wanted = [line.split("#")[0].strip() for line in REQUIREMENTS.read_text("utf-8").splitlines()]
-    missing = [line for line in filter(None, wanted) if not _is_installed(line)]
+    required = _required()
+    missing = [str(wanted) for wanted in required if not _is_installed(wanted)]
     if missing:
         found = f"Not installed, or of another version: {', '.join(missing)}"
-        yield _bad("packages", found, f"Run: pip install -r {REQUIREMENTS}")
+        yield _bad("packages", found, f"Run: pip install {shlex.join(missing)}")
     else:
-        yield _ok("packages", f"All of {REQUIREMENTS.name} is installed.")
+        yield _ok("packages", f"All {len(required)} packages that are needed are installed.")
 
 
-def _is_installed(requirement: str) -> bool:
+def _required() -> list["Requirement"]:
+    """Read what is needed from the checkout, or from the metadata of the installed package."""
     from packaging.requirements import Requirement
 
-    wanted = Requirement(requirement)
+    file = config.PACKAGES / "requirements.txt"
+    if file.exists():
+        lines = [line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines()]
+    else:
+        lines = importlib.metadata.requires("alignchat") or []
+    found = [Requirement(line) for line in lines if line]
+    return [wanted for wanted in found if not wanted.marker or wanted.marker.evaluate({"extra": ""})]
+
+
+def _is_installed(wanted: "Requirement") -> bool:
     try:
         return wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
     except importlib.metadata.PackageNotFoundError:
@@ -159,7 +172,8 @@ def _gpu() -> Iterator[Finding]:
     told, fault = _child(_TORCH)
     if fault:
         found = f"torch does not load, so no round can be trained: {fault}"
-        yield _bad("gpu", found, f"Run: pip install -r {REQUIREMENTS}")
+        torch = next(str(wanted) for wanted in _required() if wanted.name == "torch")
+        yield _bad("gpu", found, f"Install it anew: pip install --force-reinstall --no-cache-dir {torch}")
         return
     version, cuda = told.split()
     if cuda == "True":
@@ -179,7 +193,7 @@ def _child(code: str) -> tuple[str, str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        cwd=REQUIREMENTS.parent,
+        cwd=config.PACKAGES,
         env=config.child_environment(),
         check=False,
     )

@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from alignchat.config import Method, online_child_environment
+from alignchat.config import PACKAGES, Method, online_child_environment
 from alignchat.errors import Cancelled, DataError
 from alignchat.files import read_json, sha256
 from alignchat.rows.preferences import Row, Source
@@ -189,6 +189,7 @@ class HubSets:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=PACKAGES,
             env=online_child_environment(),
         )
         try:

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from alignchat.config import Method, child_environment
+from alignchat.config import PACKAGES, Method, child_environment
 from alignchat.errors import ModelError, RoundError
 from alignchat.files import FileLock, is_locked, write_json, writing
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
 
 CHATTING_FILE = "chatting"
-PACKAGES = Path(__file__).parent.parent
 
 
 def start(folder: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:

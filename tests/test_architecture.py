@@ -24,7 +24,7 @@ HEAVY = (
 
 # A library, and the only places that may import it.
 AT_HOME = {
-    "gradio": ("alignchat/ui/", "app.py"),
+    "gradio": ("alignchat/ui/",),
     "llama_cpp": ("alignchat/llamacpp/llama.py", "alignchat/llamacpp/gpu.py"),
     "torch": ("alignchat/training/", "alignchat/evaluation/scorers.py"),
     "transformers": ("alignchat/training/", "alignchat/evaluation/scorers.py"),

@@ -13,7 +13,7 @@ import gguf
 import pytest
 
 from alignchat import config
-from alignchat.cli import main, rounds
+from alignchat.cli import main, parse, rounds
 from alignchat.errors import RoundError
 from alignchat.loop import Loop
 from alignchat.worker import TEXTS_FOLDER
@@ -326,8 +326,9 @@ def test_a_file_that_is_no_model_is_refused(run: Run, tmp_path: Path, model: Pat
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["nonsense"],
+        ["--no-browser", "chat"],
+        ["--data"],
         ["chat", "--json"],
         ["rate", "x", "sideways"],
         ["round", "start"],
@@ -338,6 +339,24 @@ def test_bad_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data", "port"),
+    [
+        ([], None, None),
+        (["--data", "d"], Path("d"), None),
+        (["--data=d", "--port", "8000"], Path("d"), 8000),
+        (["--port", "8000", "--data", "d"], Path("d"), 8000),
+    ],
+)
+def test_a_call_without_a_command_serves_the_page(
+    arguments: list[str], data: Path | None, port: int | None
+) -> None:
+    asked = parse(arguments)
+    assert asked == parse(["serve", *arguments])
+    assert (asked.data, asked.port, asked.no_browser) == (data, port, False)
+    assert parse(["--data", "d", "serve"]).data == Path("d")
 
 
 def test_the_module_runs_and_prints_one_document(model: Path, tmp_path: Path) -> None:

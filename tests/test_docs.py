@@ -1,6 +1,5 @@
 """The documents say what is so: commands can be typed as shown, links and pictures lead somewhere."""
 
-import argparse
 import contextlib
 import io
 import re
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import app
 from alignchat import cli
 from tests.tiny_models import write_llama
 
@@ -18,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = re.compile(r"^```sh\n[\s\S]*?^```$|^ {4,}\S.*$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-# What precedes a command's own arguments: variables, and the two ways to start the application.
-PROGRAM = re.compile(r"^(?:[A-Z_]+=\S+ )*python (-m alignchat|app\.py)\b ?(.*)$")
+# What precedes a command's own arguments: variables, and the ways to start the application.
+PROGRAM = re.compile(r"^(?:[A-Z_]+=\S+ )*(python -m alignchat|python app\.py|alignchat)(?: (.*))?$")
 
 
 def commands(document: Path) -> Iterator[str]:
@@ -31,32 +29,30 @@ def commands(document: Path) -> Iterator[str]:
                 yield shlex.join(shlex.split(line, comments=True))
 
 
-def refusal(parser: argparse.ArgumentParser, arguments: str) -> str:
-    """Return what a parser has against the arguments; nothing where it takes them or gives its help."""
-    said = io.StringIO()
+def refusal(program: str, arguments: str) -> str:
+    """Return what the application has against being called so; nothing where it begins or gives its help."""
+    said, called = io.StringIO(), shlex.split(arguments)
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         try:
-            parser.parse_args(shlex.split(arguments))
+            cli.parse(["serve", *called] if program == "python app.py" else called)
         except SystemExit as ended:
             return said.getvalue() if ended.code else ""
     return ""
-
-
-PARSERS = {"-m alignchat": cli._parser(), "app.py": app._parser()}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_shown_is_one_that_the_parser_takes(document: Path) -> None:
     found = [PROGRAM.match(command) for command in commands(document)]
     refused = [
-        f"{match[0]}: {why}" for match in found if match and (why := refusal(PARSERS[match[1]], match[2]))
+        f"{match[0]}: {why}" for match in found if match and (why := refusal(match[1], match[2] or ""))
     ]
     assert refused == []
 
 
 def test_a_command_that_is_none_would_be_noticed() -> None:
-    assert "invalid choice" in refusal(PARSERS["-m alignchat"], "round begin")
-    assert "unrecognized arguments" in refusal(PARSERS["-m alignchat"], "round list --all")
+    assert "invalid choice" in refusal("alignchat", "round begin")
+    assert "unrecognized arguments" in refusal("python -m alignchat", "round list --all")
+    assert "unrecognized arguments" in refusal("python app.py", "round list")
 
 
 def test_the_loop_in_python_runs_as_the_readme_shows_it(

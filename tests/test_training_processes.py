@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from alignchat import config, jobs
+from alignchat import config
 from alignchat.files import read_json
 from alignchat.loop import Loop
 from tests.tiny_models import write_llama
@@ -38,7 +38,7 @@ def test_two_processes_train_the_adapter_of_one(tmp_path: Path) -> None:
     for name in ("round.json", "dataset.json", "dataset.jsonl"):
         shutil.copy(one / name, two)
     command = [sys.executable, *LAUNCH, "--module", "alignchat.worker", str(two)]
-    done = subprocess.run(command, env=config.child_environment(), cwd=jobs.PACKAGES, capture_output=True)
+    done = subprocess.run(command, env=config.child_environment(), cwd=config.PACKAGES, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     alone, together = (read_json(folder / "train.json") for folder in (one, two))
     for key in ("steps", "batch_size", "tokens", "train_rows", "first_loss", "final_loss"):

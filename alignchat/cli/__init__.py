@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from alignchat import config
@@ -24,25 +23,24 @@ from alignchat.cli import (
     paper,
     rounds,
     scores,
+    serving,
     talking,
     users,
 )
-from alignchat.cli.parsing import Command, bare_command
+from alignchat.cli.parsing import Command, add_data
 from alignchat.errors import EXPECTED
 from alignchat.files import hold_standard_streams
 
 GROUPS = (
     talking, arena, label, conversations, feedback, rounds, models, scores, bias_data, paper, users, doctor,
+    serving,
 )  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run one command, `serve` if none is named, and return its exit status."""
     hold_standard_streams()
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.json and getattr(options, "prompt", "") is None:
-        parser.error("chat --json needs --prompt: a conversation is not one document")
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     run: Command = options.run
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # stdout is a text stream here
     try:
@@ -64,8 +62,26 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if _failed_check(value) else 0
 
 
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the arguments; exit with 2 and what is wrong with them, or with 0 and the help."""
+    parser = _parser()
+    options = parser.parse_args(_with_command(arguments))
+    if options.json and getattr(options, "prompt", "") is None:
+        parser.error("chat --json needs --prompt: a conversation is not one document")
+    return options
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    rest = arguments[2:] if arguments[:1] == ["--data"] else arguments
+    rest = rest[1:] if rest[:1] and rest[0].startswith("--data=") else rest
+    named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help"))
+    return arguments if named else ["serve", *arguments]
+
+
 def _settings(options: argparse.Namespace) -> config.Settings:
-    return config.load(options.data, **({"model": options.model} if options.model else {}))
+    server = {"host": options.host, "port": options.port}
+    arguments: dict[str, Any] = {"server": {key: value for key, value in server.items() if value is not None}}
+    return config.load(options.data, **arguments, **({"model": options.model} if options.model else {}))
 
 
 def _failed_check(value: Any) -> bool:
@@ -76,13 +92,6 @@ def _failed_check(value: Any) -> bool:
 def _failed(sentence: str) -> int:
     print(sentence, file=sys.stderr)
     return 1
-
-
-def serve(settings: config.Settings, _: argparse.Namespace) -> Any:
-    """Open the app's page for browsers."""
-    from alignchat.serving import serve as run
-
-    sys.exit(run(settings, open_browser=False))
 
 
 def _text(value: Any, indent: str = "") -> str:
@@ -102,11 +111,8 @@ def _text(value: Any, indent: str = "") -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="alignchat", description="Align a language model by talking to it.")
-    parser.add_argument(
-        "--data", type=Path, help="folder of feedback and rounds ($ALIGNCHAT_HOME, else ./data)"
-    )
+    add_data(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in GROUPS:
         group.add_to(commands)
-    bare_command(commands, "serve", serve).add_argument("--model", help="a name, or the path of a GGUF file")
     return parser

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from alignchat.config import Settings
@@ -54,8 +55,14 @@ def bare_command(commands: Any, name: str, run: Command) -> argparse.ArgumentPar
     text = (run.__doc__ or "").rstrip(".")
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.set_defaults(run=run, model=None)
+    parser.set_defaults(run=run, model=None, host=None, port=None)
     return parser
+
+
+def add_data(parser: argparse.ArgumentParser, default: Any = None) -> None:
+    """Add the option that names the data folder."""
+    text = "folder of feedback and rounds; $ALIGNCHAT_HOME, else ./data"
+    parser.add_argument("--data", type=Path, metavar="DIR", default=default, help=text)
 
 
 def positive(text: str) -> int:

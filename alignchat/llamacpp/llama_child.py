@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
-from alignchat.config import child_environment
+from alignchat.config import PACKAGES, child_environment
 from alignchat.errors import Cancelled, ModelError
 
 Quantisation = Literal["F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0"]
@@ -25,7 +25,7 @@ def quantise(
 ) -> None:
     """Write `source` (F16, BF16 or F32) to `target` as `type`; raise ModelError or Cancelled."""
     fault = f"llama.cpp broke off while quantising {source.name}; choose another --quant."
-    _run(["quantise", str(source), str(target), type], fault, should_stop)
+    _run(["quantise", str(source.resolve()), str(target.resolve()), type], fault, should_stop)
 
 
 def try_model(
@@ -36,8 +36,8 @@ def try_model(
     If the file `tokenizer` exists, a `tokenizer.json`, both must turn some texts into the same ids.
     """
     fault = f"llama.cpp cannot run {path.name}: the file is damaged, or of a kind it does not know."
-    also = [str(tokenizer)] if tokenizer and tokenizer.exists() else []
-    _run(["try", str(path), *also], fault, should_stop)
+    also = [str(tokenizer.resolve())] if tokenizer and tokenizer.exists() else []
+    _run(["try", str(path.resolve()), *also], fault, should_stop)
 
 
 def try_once(path: Path, sha256: str, tried: Path, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -57,6 +57,7 @@ def _run(arguments: Sequence[str], fault: str, should_stop: Callable[[], bool]) 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        cwd=PACKAGES,
         env=child_environment(),
     )
     try:
