@@ -21,6 +21,9 @@ from alignchat.ui.scores import ScoresTab
 from alignchat.ui.shared import Page, stamp
 
 POLL_SECONDS = 1.0
+# Gradio keeps 0.6 MB of every page that was ever opened, of the last 10,000. A page that was not used while so
+# many others were begins anew with its next press.
+MOST_PAGES = 100
 HIDDEN: Any = {"show_progress": "hidden", "concurrency_limit": None}
 
 
@@ -81,6 +84,7 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         offering = [chat.notice, *chat.offer.shown()]
         blocks.load(chat.notices.guard(chat.offer.refresh), chat.offer.dismissed, offering, **HIDDEN)
         blocks.load(models.follow, None, models.going(), **HIDDEN)
+    blocks.state_session_capacity = MOST_PAGES
     return blocks
 
 
