@@ -126,7 +126,9 @@ def test_no_text_does_anything_but_be_shown(chromium: Any, app: Served) -> None:
     errors = (
         "Failed to load resource|mermaid|reading 'getAttribute'"  # the last: mermaid, of what it cannot draw
     )
-    with page_of(chromium, app, expected=errors) as page:
+    # The narrow Italian page is the one whose texts and folded parts differ most from what is written first.
+    with page_of(chromium, app, locale="it-IT", width=390, height=844, expected=errors) as page:
+        assert page.evaluate("document.documentElement.lang") == "it"
         _in_the_chat(page)
         _in_comparing_and_labelling(page)
         _in_feedback_and_data(page)
