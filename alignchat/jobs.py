@@ -16,6 +16,8 @@ from alignchat.files import FileLock, is_locked, write_json, writing
 from alignchat.rounds import CANCEL_FILE, ERROR_FILE, LOCK_FILE, LOG_FILE, PROGRESS_FILE
 
 CHATTING_FILE = "chatting"
+# A model loads at the pace of its disk: a tenth of a slow hard disk's, in bytes a second, is generous.
+TRIAL_SECONDS, TRIAL_PACE = 120.0, 10_000_000
 
 
 def start(folder: Path, arguments: Sequence[str] = ()) -> subprocess.Popen[bytes]:
@@ -89,18 +91,28 @@ def calibrate(model: Path, out: Path, method: Method, precision: str) -> None:
         raise ModelError(f"This machine could not be measured with {model.name}: {last_words[0]}")
 
 
+def trial_seconds(path: Path) -> float:
+    """Return after how many seconds a trial of a model file counts as one that hangs."""
+    return TRIAL_SECONDS + (path.stat().st_size if path.exists() else 0) / TRIAL_PACE
+
+
 def adapter_problem(model: str, adapter: Path, sha256: str) -> str | None:
     """Try an adapter in a process of its own, since llama.cpp may crash on it; return what went wrong."""
     command = [sys.executable, "-m", "alignchat.llamacpp.trial", model, str(adapter), sha256]
-    trial = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=PACKAGES,
-        env=child_environment(),
-        check=False,
-    )
+    seconds = trial_seconds(Path(model))
+    try:
+        trial = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=PACKAGES,
+            env=child_environment(),
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return f"llama.cpp was still trying it after {seconds:.0f} s, so it was ended."
     if trial.returncode == 0:
         return None
     last_words = trial.stderr.strip().splitlines()[-1:]

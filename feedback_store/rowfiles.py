@@ -20,9 +20,11 @@ Row = dict[str, Any]
 class Limits:
     """The largest input that is read at all."""
 
-    file_bytes: int = 1 << 30
+    file_bytes: int = 1 << 30  # of a Parquet file also what its values come to
+    array_bytes: int = 64 << 20  # of a .json file, which is read at once
     line_bytes: int = 32 << 20
     nesting: int = 32
+    rows: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +43,24 @@ def read_rows(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowError]
     """Read a .parquet, .json or JSONL file as line numbers with rows, or with what is wrong with them."""
     check_size(path, limits)
     try:
-        if path.suffix == ".parquet":
-            yield from _read_parquet(path, limits)
-        elif path.suffix == ".json":
-            yield from _read_array(path, limits)
-        else:
-            with open_to_read(path) as file:
-                yield from _read_lines(file, limits)
+        for count, numbered in enumerate(_read(path, limits), 1):
+            if count > limits.rows:
+                raise ExchangeError(
+                    f"{path} has more than {limits.rows:,} rows, which is the limit; split it."
+                )
+            yield numbered
     except OSError as error:
         raise ExchangeError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+
+
+def _read(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowError]]:
+    if path.suffix == ".parquet":
+        yield from _read_parquet(path, limits)
+    elif path.suffix == ".json":
+        yield from _read_array(path, limits)
+    else:
+        with open_to_read(path) as file:
+            yield from _read_lines(file, limits)
 
 
 def check_size(path: Path, limits: Limits) -> None:
@@ -173,6 +184,11 @@ def _row(line: bytes, limits: Limits) -> Row | RowError:
 
 
 def _read_array(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowError]]:
+    if path.stat().st_size > limits.array_bytes:
+        raise ExchangeError(
+            f"{path} is a JSON array of more than {limits.array_bytes:,} bytes; "
+            "write its rows as JSONL, one a line."
+        )
     try:
         values = parse(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), limits)
     except RowError as error:
@@ -184,6 +200,10 @@ def _read_array(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowErro
 
 
 def _read_parquet(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowError]]:
+    """Read a batch at a time, small enough that it cannot come to more than the limit by far.
+
+    A text that occurs in many rows is in a file once, so that its size says nothing of what it unpacks to.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -191,14 +211,22 @@ def _read_parquet(path: Path, limits: Limits) -> Iterator[tuple[int, Row | RowEr
         file = pyarrow.parquet.ParquetFile(path)
         groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
         if sum(groups) > limits.file_bytes:
-            raise ExchangeError(f"{path} unpacks to {sum(groups):,} bytes, more than the limit; split it.")
-        number = 0
-        for batch in file.iter_batches():
+            raise _unpacks(path, limits)
+        number = unpacked = 0
+        together = max(1, min(1_000, limits.file_bytes // max([1, *groups])))
+        for batch in file.iter_batches(together):
+            unpacked += batch.nbytes
+            if unpacked > limits.file_bytes:
+                raise _unpacks(path, limits)
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, MemoryError) as error:
         raise ExchangeError(f"{path} is not a Parquet file that can be read ({error}).") from error
+
+
+def _unpacks(path: Path, limits: Limits) -> ExchangeError:
+    return ExchangeError(f"{path} unpacks to more than the limit of {limits.file_bytes:,} bytes; split it.")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -23,8 +23,10 @@ from alignchat.errors import AdapterError, DataError, DiskError, ModelError
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_json
 from alignchat.hub_sets import HubSets, parse
+from alignchat.llamacpp import llama_child
 from alignchat.loop import Loop
 from alignchat.rounds import ROUND_FILE, SCORECARD_FILE
+from alignchat.shelf.bias_sets import BiasSets
 from alignchat.shelf.models import Models
 from alignchat.talk.chat import REPLIES_AT_ONCE
 from benchmarks import page
@@ -345,6 +347,37 @@ def test_a_model_that_crashes_llama_cpp_is_refused_while_the_app_lives_on_and_a_
     for again in (config.load(data, model=str(model)), config.load(tmp_path / "with the starter")):
         with Loop.open(again) as loop:
             assert [*loop.reply(None, "hello", max_tokens=2)][-1].finished
+
+
+def test_a_model_whose_trial_hangs_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = tmp_path / "hanging"
+    hanging.mkdir()
+    (hanging / "llama_cpp.py").write_text("import signal; signal.pause()")
+    model = write_llama(tmp_path / "m.gguf", tied=False)
+    monkeypatch.setenv("PYTHONPATH", str(hanging))
+    monkeypatch.setattr(jobs, "TRIAL_SECONDS", 0.2)
+    with pytest.raises(ModelError, match=r"still trying m\.gguf after 0 s, so it was ended; try again"):
+        llama_child.try_model(model)
+    assert "so it was ended" in (jobs.adapter_problem(str(model), tmp_path / "a.gguf", "") or "")
+
+
+def test_a_scorers_set_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(
+    tmp_path: Path,
+) -> None:
+    name, content = (
+        "allenai/real-toxicity-prompts",
+        b'{"prompt": {"text": "So I", "toxicity": 0.2}}\n' * 2_000,
+    )
+    with loopback_hub() as server:
+        server.repositories[name] = {"prompts.jsonl": content}
+        sets = BiasSets(tmp_path, hub=Hub(server.url))
+        with no_file_larger_than(len(content) // 2), pytest.raises(DiskError, match="cannot be written"):
+            sets.get("realtoxicityprompts")
+        assert not sets.report("realtoxicityprompts").here
+        assert not [*tmp_path.rglob("prompts.jsonl")]
+        assert sets.get("realtoxicityprompts").here
+        (kept,) = tmp_path.rglob("prompts.jsonl")
+        assert kept.read_bytes() == content
 
 
 def test_a_set_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(

@@ -4,8 +4,10 @@ Its quantiser cannot be stopped, and both it and its loader abort the whole proc
 can be ended, and its end can be told in a sentence. The child is `llama_work`.
 """
 
+import math
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Literal, get_args
 
 from alignchat.config import PACKAGES, child_environment
 from alignchat.errors import Cancelled, ModelError
+from alignchat.jobs import trial_seconds
 
 Quantisation = Literal["F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0"]
 # In the data folder: an empty file named by its checksum for each model that was tried and runs.
@@ -37,7 +40,7 @@ def try_model(
     """
     fault = f"llama.cpp cannot run {path.name}: the file is damaged, or of a kind it does not know."
     also = [str(tokenizer.resolve())] if tokenizer and tokenizer.exists() else []
-    _run(["try", str(path.resolve()), *also], fault, should_stop)
+    _run(["try", str(path.resolve()), *also], fault, should_stop, trial_seconds(path))
 
 
 def try_once(path: Path, sha256: str, tried: Path, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -51,7 +54,10 @@ def try_once(path: Path, sha256: str, tried: Path, should_stop: Callable[[], boo
         mark.touch()
 
 
-def _run(arguments: Sequence[str], fault: str, should_stop: Callable[[], bool]) -> None:
+def _run(
+    arguments: Sequence[str], fault: str, should_stop: Callable[[], bool], seconds: float = math.inf
+) -> None:
+    end = time.monotonic() + seconds
     child = subprocess.Popen(
         [sys.executable, "-m", "alignchat.llamacpp.llama_work", *arguments],
         stdin=subprocess.DEVNULL,
@@ -68,6 +74,11 @@ def _run(arguments: Sequence[str], fault: str, should_stop: Callable[[], bool]) 
             except subprocess.TimeoutExpired:
                 if should_stop():
                     raise Cancelled("Stopped; nothing was changed.") from None
+                if time.monotonic() > end:
+                    raise ModelError(
+                        f"llama.cpp was still trying {Path(arguments[1]).name} after {seconds:.0f} s, "
+                        "so it was ended; try again when the machine has less to do, or choose another model."
+                    ) from None
     finally:
         if child.poll() is None:
             child.kill()

@@ -19,6 +19,7 @@ from alignchat.fetch import Hub
 from alignchat.files import read_json, write_bytes, write_json
 from alignchat.hub_sets import (
     EXPECTED_STATUS,
+    MOST_ROWS,
     NEWEST,
     PINNED_FILE,
     TOTAL_FILE,
@@ -54,7 +55,10 @@ def get(order: dict[str, Any]) -> None:
     rows, total = _open(asked, commit, start)
     if total:
         write_json(place / TOTAL_FILE, {"rows": total})
-    _publish(rows, place, start, asked.wanted(total), asked.name)
+    wanted = asked.wanted(total)
+    if total and min(wanted or total, total) > MOST_ROWS:
+        raise _too_many(asked.name)
+    _publish(rows, place, start, wanted, asked.name)
 
 
 def _open(asked: Asked, commit: str, start: int) -> tuple[Iterator[dict[str, Any]], int | None]:
@@ -99,6 +103,8 @@ def _publish(rows: Iterator[dict[str, Any]], place: Path, start: int, wanted: in
             if row is None:
                 write_json(place / TOTAL_FILE, {"rows": count})
                 break
+            if count == MOST_ROWS:
+                raise _too_many(name)
             lines.append(json.dumps(read_line(row), ensure_ascii=False) + "\n")
             count += 1
             if len(lines) == PART_ROWS:
@@ -110,6 +116,10 @@ def _publish(rows: Iterator[dict[str, Any]], place: Path, start: int, wanted: in
                 _tell(name, count, wanted, (count - start) / (now - begun))
     finally:  # Also when the hub breaks off, or it is told to stop.
         _write(place, count, lines)
+
+
+def _too_many(name: str) -> DataError:
+    return DataError(f"{name} is asked for more rows than the limit; ask for a part: {name}:{MOST_ROWS}")
 
 
 def _write(place: Path, end: int, lines: list[str]) -> None:

@@ -195,4 +195,15 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"The rows in (.*) were changed after the round began.*": r"Le righe in \1 sono cambiate dopo "
     "l'inizio del "
     "round; avviane uno nuovo.",
+    r"(.*) unpacks to more than the limit of ([\d,]+) bytes; split it\.": r"\1 si espande oltre il limite di "
+    r"\2 byte; dividilo.",
+    r"(.*) has more than ([\d,]+) rows, which is the limit; split it\.": r"\1 ha più di \2 righe, che è il "
+    "limite; dividilo.",
+    r"(.*) is a JSON array of more than ([\d,]+) bytes; .*": r"\1 è una lista JSON di più di \2 byte; scrivi "
+    "le sue righe come JSONL, una per riga.",
+    r"(.*) is asked for more rows than the limit; ask for a part: (.*)": r"Di \1 sono chieste più righe del "
+    r"limite; chiedine una parte: \2",
+    r"llama\.cpp was still trying (.*) after (\d+) s, so it was ended; .*": r"Dopo \2 s llama.cpp stava "
+    r"ancora provando \1, perciò è stato chiuso; riprova quando la macchina ha meno da fare, o scegli un "
+    "altro modello.",
 }

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow  # type: ignore[import-untyped]  # ships no type information
+import pyarrow.parquet  # type: ignore[import-untyped]
 import pytest
 
 from feedback_store import Choice, Edit, ExchangeError, FeedbackStore, Message
@@ -223,6 +225,29 @@ def test_a_line_longer_than_the_limit_is_refused_and_the_next_one_is_read(
     assert [(refusal.line, refusal.reason) for refusal in report.refused] == [
         (2, "it is longer than 1,000 bytes")
     ]
+
+
+def test_a_small_parquet_that_unpacks_to_gigabytes_is_refused(store: FeedbackStore, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.parquet"
+    once = pyarrow.array(["x" * 1_000_000])
+    text = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 100_000, pyarrow.int32()), once)
+    pyarrow.parquet.write_table(pyarrow.table({"prompt": text}), path, compression="zstd")
+    assert path.stat().st_size < 100_000
+    with pytest.raises(
+        ExchangeError, match=r"unpacks to more than the limit of 10,000,000 bytes; split it\."
+    ):
+        import_rows(store, path, limits=Limits(file_bytes=10_000_000))
+
+
+def test_too_many_rows_and_a_large_array_are_refused(store: FeedbackStore, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", UNPAIRED)
+    with pytest.raises(ExchangeError, match=r"more than 1 rows, which is the limit; split it\."):
+        import_rows(store, path, limits=Limits(rows=1))
+    array = tmp_path / "a.json"
+    array.write_text(json.dumps(UNPAIRED))
+    with pytest.raises(ExchangeError, match=r"write its rows as JSONL"):
+        import_rows(store, array, limits=Limits(array_bytes=10))
+    assert store.completions() == []
 
 
 def test_a_dry_run_tells_and_changes_nothing(store: FeedbackStore, tmp_path: Path) -> None:
