@@ -21,8 +21,8 @@ from alignchat.ui.scores import ScoresTab
 from alignchat.ui.shared import Page, stamp
 
 POLL_SECONDS = 1.0
-# Gradio keeps 0.6 MB of every page that was ever opened, of the last 10,000. A page that was not used while so
-# many others were begins anew with its next press.
+# Gradio keeps 0.6 MB of every page that was ever opened, of the last 10,000. A page that was not used while
+# so many others were begins anew with its next press.
 MOST_PAGES = 100
 HIDDEN: Any = {"show_progress": "hidden", "concurrency_limit": None}
 
