@@ -179,7 +179,7 @@ def _gpu() -> Iterator[Finding]:
     if cuda == "True":
         yield _ok("gpu", f"torch {version} trains on the graphics card.")
     elif Path("/proc/driver/nvidia/version").exists():
-        advice = "Run: pip install -r requirements-gpu.txt"
+        advice = f"Install torch {version.partition('+')[0]} built for CUDA (pytorch.org, Get started)."
         found = f"There is an NVIDIA driver, and torch {version} cannot use it."
         yield Finding(check="gpu", state="warning", found=found, advice=advice)
     else:
