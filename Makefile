@@ -15,8 +15,9 @@ lint: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Hours for all; make bench ARGS="chat votes" runs these and rewrites their figures in benchmarks/README.md.
 bench: install-test
-	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/all.py $(ARGS)
 
 # The guide's pictures, from the running app, into docs/.
 pictures: install-test browser

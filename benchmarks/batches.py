@@ -10,6 +10,7 @@ extremes, and the ratios of the best runs, which others on the machine disturbed
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,12 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chat import table
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat import batch, catalog
 from alignchat.engine import Sampling
 from alignchat.llamacpp import llama
 from alignchat.llamacpp.llama_engine import LlamaEngine
+from benchmarks.sections import rows, section, shown
 
 WORK = [
     "the woman worked as",
@@ -68,33 +70,37 @@ def main() -> None:
     figures = {name: [ratio(trial) for trial in trials] for name, ratio in ratios().items()}
     least_disturbed = {name: max(trial[name] for trial in trials) for name in jobs}
     best = {name: ratio(least_disturbed) for name, ratio in ratios().items()}
-    shown = {"rates": trials, "figures": figures, "best": best}
-    print(json.dumps(shown, indent=1) if arguments.json else table(figures, ASKED, best))
+    if arguments.json:
+        print(json.dumps({"rates": trials, "figures": figures, "best": best}, indent=1))
+        return
+    title = f"Batches (`batches.py --rounds {arguments.rounds} --peers {arguments.peers}`)"
+    table = [(name, figure, shown(best[name]), asked) for name, figure, asked in rows(figures, ASKED)]
+    print(section(title, table, head=("what", "figure", "of the best runs", "asked")))
 
 
 def ratios() -> dict[str, Callable[[Rates], float]]:
-    """Return what is shown, by name, as functions of one round's tokens a second."""
-    shown: dict[str, Callable[[Rates], float]] = {}
+    """Return what is made, by name, as functions of one round's tokens a second."""
+    made: dict[str, Callable[[Rates], float]] = {}
     for kind in FORMATS:
-        shown[f"{kind}, tokens/s"] = lambda rates, kind=kind: rates[kind]
+        made[f"{kind}, tokens/s"] = lambda rates, kind=kind: rates[kind]
     for width in WIDTHS:
-        shown[f"BF16, {width} sequences, tokens/s"] = lambda rates, width=width: rates[f"width {width}"]
+        made[f"BF16, {width} sequences, tokens/s"] = lambda rates, width=width: rates[f"width {width}"]
     for kind in FORMATS:
-        shown[f"{kind} / create_completion one after another"] = lambda rates, kind=kind: (
+        made[f"{kind} / create_completion one after another"] = lambda rates, kind=kind: (
             rates[kind] / rates[f"{kind} alone"]
         )
-    shown["BF16 / transformers one by one, fp32"] = lambda rates: rates["BF16"] / rates["fp32"]
-    shown["BF16 / transformers in batches of 64, bf16"] = lambda rates: rates["BF16"] / rates["bf16"]
-    shown["BF16, greedy / transformers in batches of 64, bf16, greedy"] = lambda rates: (
+    made["BF16 / transformers one by one, fp32"] = lambda rates: rates["BF16"] / rates["fp32"]
+    made["BF16 / transformers in batches of 64, bf16"] = lambda rates: rates["BF16"] / rates["bf16"]
+    made["BF16, greedy / transformers in batches of 64, bf16, greedy"] = lambda rates: (
         rates["greedy"] / rates["bf16 greedy"]
     )
-    shown["BF16, tokens through the model / one step of 64 tokens"] = lambda rates: (
+    made["BF16, tokens through the model / one step of 64 tokens"] = lambda rates: (
         rates["through"] / rates["ceiling"]
     )
-    shown["BF16, generated tokens only / one step of 64 tokens"] = lambda rates: (
+    made["BF16, generated tokens only / one step of 64 tokens"] = lambda rates: (
         rates["BF16"] / rates["ceiling"]
     )
-    return shown
+    return made
 
 
 def in_formats(model: catalog.Model, folder: Path) -> dict[str, catalog.Model]:

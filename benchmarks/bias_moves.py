@@ -1,6 +1,6 @@
 """Whether the scores see what training did: a model taught to be toxic, one taught the opposite, and chance.
 
-    python benchmarks/bias_moves.py --bias-data ../shared/data [--language en|it] [--prompts 200] [--json]
+    python benchmarks/bias_moves.py [--bias-data FOLDER] [--language en|it] [--prompts 150] [--json]
 
 From public comments people labelled as toxic or not (Surge AI's and Davidson's in English, HateCheck in
 Italian, of which only what the Italian stand-in hears: rude words are masked there) pairs are made; one round
@@ -14,17 +14,22 @@ import argparse
 import csv
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat import config
 from alignchat.evaluation.compare import paired
 from alignchat.evaluation.scorers import HurtfulWords
 from alignchat.loop import Loop
 from alignchat.making.presets import PRESETS, Preset
+from benchmarks.sections import section
 
+NO_BIAS_DATA = "Give the folder of the public prompt sets: --bias-data, or ALIGNCHAT_EVALUATION__BIAS_DATA."
 MODELS = {"en": "starter", "it": "starter-it"}
 LONGEST = 120  # characters; what is longer takes longer to train on
 
@@ -32,7 +37,7 @@ LONGEST = 120  # characters; what is longer takes longer to train on
 def main() -> None:
     """Train, score, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bias-data", type=Path, required=True)
+    parser.add_argument("--bias-data", type=Path, default=config.load().evaluation.bias_data)
     parser.add_argument("--language", choices=("en", "it"), default="en")
     parser.add_argument("--model", help="a name, or a GGUF file; else the language's stand-in, if it is here")
     parser.add_argument("--prompts", type=int, default=150)
@@ -43,9 +48,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if asked.bias_data is None:
+        parser.error(NO_BIAS_DATA)
     with tempfile.TemporaryDirectory() as folder:
         found = dict(moves(asked, (asked.work or Path(folder)).resolve()))
-    print(json.dumps(found, indent=1) if asked.json else "\n".join(lines(found)))
+    given = f"--language {asked.language} --prompts {asked.prompts} --continuations {asked.continuations}"
+    given += f" --pairs {asked.pairs} --steps {asked.steps} --preset {asked.preset}"
+    title = f"Bias moves (`bias_moves.py {given}`)"
+    print(json.dumps(found, indent=1) if asked.json else section(title, lines(found)))
 
 
 def moves(asked: argparse.Namespace, root: Path) -> Iterator[tuple[str, Any]]:
@@ -146,15 +156,15 @@ def texts(path: Path, column: str, label: str) -> list[str]:
     return [text for text in rows if 0 < len(text) <= LONGEST]
 
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
+def lines(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what was found as a table's rows."""
     for name, value in found.items():
         if isinstance(value, bool):
-            yield f"| {name} | {value} |"
+            yield name, str(value), ""
             continue
         for score, facts in value.items():
             interval = f"{facts['value']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})"
-            yield f"| {name}: {score} | {interval} |"
+            yield f"{name}: {score}", interval, ""
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from alignchat.formats.conversion import merge_to_gguf
 from alignchat.llamacpp.llama import Entry
 from alignchat.llamacpp.llama_engine import LlamaEngine
 from alignchat.loop import Loop
+from benchmarks.sections import Figures, rows, section
 from feedback_store import Message
 
 TOKENS = 128
@@ -55,8 +56,6 @@ ASKED = {
     "resident memory, base and aligned / base": "<= 1.4",
 }
 
-Figures = Mapping[str, Sequence[float]]
-
 
 def main() -> None:
     """Measure and print."""
@@ -73,7 +72,8 @@ def main() -> None:
             print(resident_after_chat(model, adapter if arguments.memory == "both" else None))
             return
         figures = measure(model, adapter, arguments.rounds, Path(folder))
-    print(json.dumps(figures, indent=1) if arguments.json else table(figures, ASKED))
+    title = f"Chat (`chat.py --rounds {arguments.rounds}`, {model.name})"
+    print(json.dumps(figures, indent=1) if arguments.json else section(title, rows(figures, ASKED)))
 
 
 def measure(model: catalog.Model, adapter: Adapter, rounds: int, folder: Path) -> Figures:
@@ -266,38 +266,6 @@ def seconds(job: Callable[[], object]) -> float:
     started = time.perf_counter()
     job()
     return time.perf_counter() - started
-
-
-def table(figures: Figures, asked: Mapping[str, str], best: Mapping[str, float] | None = None) -> str:
-    """Lay the figures out in Markdown, under the facts of the machine; `best` adds a column."""
-    rows = [
-        f"| {name} | {shown(statistics.median(values))} | {shown(min(values))} to {shown(max(values))} | "
-        + (f"{best[name]:.2f} | " if best else "")
-        + f"{asked.get(name, '')} |"
-        for name, values in figures.items()
-    ]
-    names = ["what", "median", "extremes", *(["of the best runs"] if best else []), "asked"]
-    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    return "\n".join([machine(), "", *head, *rows])
-
-
-def shown(figure: float) -> str:
-    """Return a figure with two decimals, a small one with two digits."""
-    return f"{figure:.2f}" if figure == 0 or abs(figure) >= 0.1 else f"{figure:.2g}"
-
-
-def machine() -> str:
-    """Say on what, with what and when this was measured, and how busy the machine was."""
-    from importlib.metadata import version
-
-    facts = Path("/proc/cpuinfo").read_text()
-    cpu = next(line.split(":")[1].strip() for line in facts.splitlines() if line.startswith("model name"))
-    extras = [name for name in ("avx512_bf16", "avx512_vnni", "amx_bf16") if name in facts]
-    packages = ("llama-cpp-python", "transformers", "torch", "numpy")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    day = time.strftime("%Y-%m-%d")
-    return f"{cpu}, {os.cpu_count()} cores ({', '.join(extras)}); {versions}; {day}; load at the end {load}."
 
 
 if __name__ == "__main__":

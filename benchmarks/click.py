@@ -8,16 +8,18 @@ which shortens the evaluation only.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
-from chat import table
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat import config
 from alignchat.loop import Loop
 from alignchat.making.reports import RoundReport
+from benchmarks.sections import rows, section
 
 ASKED = {"from click to first word, s": "<= 240", "neither training nor evaluation, s": "<= 25"}
 QUESTIONS = (
@@ -44,7 +46,9 @@ def main() -> None:
         with Loop.open(settings) as loop:
             rate_replies(loop, arguments.thumbs)
             figures = {name: [value] for name, value in click(loop).items()}
-    print(json.dumps(figures, indent=1) if arguments.json else table(figures, ASKED))
+    limit = "" if arguments.limit is None else f" --limit {arguments.limit}"
+    title = f"From the click to the new round's first word (`click.py --thumbs {arguments.thumbs}{limit}`)"
+    print(json.dumps(figures, indent=1) if arguments.json else section(title, rows(figures, ASKED)))
 
 
 def rate_replies(loop: Loop, count: int) -> None:

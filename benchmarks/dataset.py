@@ -1,6 +1,6 @@
 """Time and memory to make the rows of a round from 10,000 own records and 50,000 rows of a set.
 
-    python benchmarks/dataset.py [--own N] [--rows N] [--method kto|dpo] [--json]
+    python benchmarks/dataset.py [--own N] [--rows N] [--method dpo] [--json]
 
 The rows are made here, as long as those of public sets: this repository's words by Zipf's law, prompts of 80
 words and replies of 120 in the middle (log-normal), a tenth of the prompts nearly the same as others. What
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat.files import write_bytes, write_json
 from alignchat.hub_sets import PINNED_FILE, TOTAL_FILE, Asked, HubSets, part_path
+from benchmarks.sections import rows, section
 from feedback_store import Choice, Completion, FeedbackStore, Message, Thumb
 
 ROOT = Path(__file__).parents[1]
@@ -86,26 +87,25 @@ def main() -> int:
     )
     parser.add_argument("--own", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--method", choices=("kto", "dpo"), default="dpo")
+    parser.add_argument("--method", choices=("dpo", "kto"), action="append")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         size = _make(Path(folder), options.own, options.rows)
-        command = [
-            sys.executable,
-            "-c",
-            PREVIEW,
-            str(Path(__file__).parents[1]),
-            folder,
-            options.method,
-            NAME,
-        ]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    facts = json.loads(shown.stdout)
-    facts["text_bytes"] = size
-    holds = facts["seconds"] <= SECONDS and facts["peak_bytes"] <= BYTES
-    print(json.dumps(facts) if options.json else "\n".join(_lines(facts)))
-    return 0 if holds else 1
+        found = {method: _preview(folder, method) for method in options.method or ("dpo", "kto")}
+    title = f"Rows of a round (`dataset.py`), {options.own:,} own records and {options.rows:,} of a set"
+    note = f"{size / 1e6:.0f} MB of set."
+    table = [row for method, facts in found.items() for row in _lines(method, facts)]
+    print(json.dumps(found) if options.json else section(title, table, note=note))
+    return int(any(f["seconds"] > SECONDS or f["peak_bytes"] > BYTES for f in found.values()))
+
+
+def _preview(folder: str, method: str) -> dict[str, Any]:
+    """Preview a round's rows in a process of its own."""
+    command = [sys.executable, "-c", PREVIEW, str(ROOT), folder, method, NAME]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    facts: dict[str, Any] = json.loads(shown.stdout)
+    return facts
 
 
 def _make(folder: Path, own: int, rows: int) -> int:
@@ -155,16 +155,17 @@ def _batches(records: Iterator[Any], size: int) -> Iterator[list[Any]]:
     yield batch
 
 
-def _lines(facts: dict[str, Any]) -> Iterator[str]:
-    manifest = facts["manifest"]
-    yield "| what | figure | at most |\n|---|---|---|"
-    yield f"| seconds | {facts['seconds']:.1f} | {SECONDS:.0f} |"
-    yield f"| processor seconds | {facts['cpu_seconds']:.1f} | |"
-    yield f"| peak memory, GB | {facts['peak_bytes'] / 1e9:.2f} | {BYTES / 1e9:.0f} |"
-    yield (
-        f"\n{facts['text_bytes'] / 1e6:.0f} MB of set, {manifest['train']} + {manifest['test']} rows, "
-        f"{manifest['tokens']['all']} tokens, left out: {manifest['removed']}"
+def _lines(method: str, facts: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    manifest, name = facts["manifest"], method.upper()
+    figures = {"seconds": facts["seconds"], "peak memory, GB": facts["peak_bytes"] / 1e9}
+    yield from rows(
+        {f"{name}, {what}": [figure] for what, figure in figures.items()},
+        {f"{name}, seconds": f"<= {SECONDS:.0f}", f"{name}, peak memory, GB": f"<= {BYTES / 1e9:.0f}"},
     )
+    yield f"{name}, processor seconds", f"{facts['cpu_seconds']:.1f}", ""
+    yield f"{name}, rows to train on and held out", f"{manifest['train']:,} and {manifest['test']:,}", ""
+    yield f"{name}, tokens", f"{manifest['tokens']['all']:,}", ""
+    yield f"{name}, left out", ", ".join(f"{why} {n:,}" for why, n in manifest["removed"].items()), ""
 
 
 if __name__ == "__main__":

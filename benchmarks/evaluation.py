@@ -1,6 +1,6 @@
 """How long a round's scores take, against the same work one text after another with llama-cpp-python.
 
-    python benchmarks/evaluation.py --bias-data ../shared/data [--one-in 50] [--widths] [--json]
+    python benchmarks/evaluation.py [--bias-data FOLDER] [--one-in 50] [--widths] [--json]
 
 The work: 400 RealToxicityPrompts and 81 Italian probes x 5 continuations of 20 tokens, 400 BOLD prompts x 20
 tokens, 1,620 HONEST templates x 8 tokens, with the embedded scorers and all intervals. Of the sequential run
@@ -19,26 +19,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from alignchat import catalog, config
 from alignchat.config import EvaluationSettings
 from alignchat.evaluation import plan
 from alignchat.evaluation.run import evaluate
 from alignchat.llamacpp.llama_engine import LlamaEngine
 from alignchat.llamacpp.weights import for_batches
+from benchmarks.sections import rows, section
 
+NO_BIAS_DATA = "Give the folder of the public prompt sets: --bias-data, or ALIGNCHAT_EVALUATION__BIAS_DATA."
 PROMPTS = {"toxicity": 400, "regard": 400, "honest": 1620}
+ASKED = {"seconds in all": "<= 360", "times as fast": ">= 5"}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bias-data", type=Path, required=True)
+    parser.add_argument("--bias-data", type=Path, default=config.load().evaluation.bias_data)
     parser.add_argument("--one-in", type=int, default=50)
     parser.add_argument("--part", type=int, default=1)
     parser.add_argument("--honest-k", type=int, default=1)
     parser.add_argument("--widths", action="store_true")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if asked.bias_data is None:
+        parser.error(NO_BIAS_DATA)
     settings = config.load(
         evaluation={"bias_data": str(asked.bias_data), "continuations": 5, "honest_k": asked.honest_k}
     ).evaluation
@@ -50,9 +57,9 @@ def main() -> None:
             if asked.widths
             else both(batch, model, settings, asked.one_in, asked.part)
         )
-    print(
-        json.dumps(found, indent=1) if asked.json else "\n".join(f"| {k} | {v} |" for k, v in found.items())
-    )
+    title = f"Evaluation (`evaluation.py --one-in {asked.one_in} --part {asked.part}`)"
+    figures = {name: value if isinstance(value, list) else [value] for name, value in found.items()}
+    print(json.dumps(found, indent=1) if asked.json else section(title, rows(figures, ASKED)))
 
 
 def both(

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat.judging.feedback import Feedback
 from alignchat.judging.review import Filters
+from benchmarks.sections import section
 from feedback_store import Completion, FeedbackStore, Message, Thumb
 
 PAGE = 25
@@ -91,8 +92,8 @@ def main() -> None:
     if options.json:
         print(json.dumps(figures))
     else:
-        for name, figure in figures.items():
-            print(f"{name:30} {figure:8.1f} ms")
+        table = [(name, f"{figure:.1f} ms", "") for name, figure in figures.items()]
+        print(section(f"Looking through {options.records:,} records of feedback (`feedback.py`)", table))
 
 
 if __name__ == "__main__":

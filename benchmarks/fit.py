@@ -9,16 +9,18 @@ lengths, batch sizes and options than those of the calibration are estimated and
 import argparse
 import json
 import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chat import Figures, table
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat import config
 from alignchat.config import Method
 from alignchat.loop import Loop
+from benchmarks.sections import rows, section
 
 WORDS = "tea rain house walk seven blue window river morning letter stone quiet garden road winter bread"
 PAIRS = 40
@@ -38,13 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    figures: Figures = {}
+    figures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         settings = config.load(Path(folder), evaluation={"measures": ["honest"], "limit": 2})
         with Loop.open(settings) as loop:
             for method, words, training in ROUNDS:
                 figures |= {name: [value] for name, value in ratios(loop, method, words, training)}
-    print(json.dumps(figures, indent=1) if arguments.json else table(figures, dict.fromkeys(figures, ASKED)))
+    title = "What a round takes: estimated before by measured after (`fit.py`)"
+    asked = dict.fromkeys(figures, ASKED)
+    print(json.dumps(figures, indent=1) if arguments.json else section(title, rows(figures, asked)))
 
 
 def ratios(loop: Loop, method: Method, words: int, training: dict[str, Any]) -> Iterator[tuple[str, float]]:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from benchmarks import page
+from benchmarks.sections import section
 from benchmarks.votes import missing_on_disk
 
 CHATTERS, VOTERS, REPLIES = 8, 8, 100
@@ -161,6 +162,18 @@ def soak(
     }
 
 
+def table(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what was found, and what is asked of it."""
+    asked = {"kb_a_vote": f"<= {LIMIT_KB}", "errors": "0", "lost": "0", "exit": "0", "holds": "True"}
+    for name, value in found.items():
+        text = str(value)
+        if isinstance(value, dict):
+            text = ", ".join(f"{part} {number}" for part, number in value.items())
+        if isinstance(value, list):
+            text = "; ".join(map(str, value)) or "0"
+        yield name.replace("_", " "), text, asked.get(name, "")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -182,7 +195,8 @@ def main() -> int:
         )
     finally:
         shutil.rmtree(folder)
-    print(json.dumps(found) if options.json else "\n".join(f"{key}: {value}" for key, value in found.items()))
+    title = f"Soak (`soak.py --minutes {options.minutes:g} --warm-up {options.warm_up:g}`)"
+    print(json.dumps(found) if options.json else section(title, table(found)))
     return 0 if found["holds"] and not found["lost"] else 1
 
 

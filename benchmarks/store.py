@@ -21,6 +21,7 @@ from statistics import median, quantiles
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.sections import section
 from feedback_store import Completion, FeedbackStore, Message, Thumb
 
 TALKS, ROUNDS, TAGS = 5_000, 100, 500
@@ -59,6 +60,13 @@ class Figure:
     @property
     def holds(self) -> bool:
         return self.value <= self.limit
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        unit = self.unit if self.unit in ("", "x") else f" {self.unit}"
+        missed = "" if self.holds else ", **missed**"
+        note = f" ({self.note})" if self.note else ""
+        return self.what, f"{self.value:.2f}{unit}{missed}{note}", f"{self.limit:g}{unit}"
 
 
 def record(i: int) -> Completion | Thumb:
@@ -246,10 +254,8 @@ def main() -> int:
     if options.json:
         print(json.dumps([asdict(figure) | {"holds": figure.holds} for figure in figures], indent=1))
     else:
-        for figure in figures:
-            verdict = "holds" if figure.holds else "MISSED"
-            value = f"{figure.value:8.2f} {figure.unit:2}  limit {figure.limit:<4g}"
-            print(f"{figure.what:45} {value} {verdict:6}  {figure.note}")
+        table = [figure.row for figure in figures]
+        print(section(f"The store (`store.py`), {options.records:,} records of 1 KB", table))
     return 0 if all(figure.holds for figure in figures) else 1
 
 

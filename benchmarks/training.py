@@ -1,6 +1,6 @@
 """How fast a round trains, against TRL's own trainers in fp32 on the same rows, batches and LoRA rank.
 
-    python benchmarks/training.py [--rounds 3] [--steps 3] [--method dpo] [--processor] [--quality] [--json]
+    python benchmarks/training.py [--rounds 1] [--steps 2] [--method dpo] [--processor] [--quality] [--json]
 
 Each run is a process of its own, in turns; tokens are those of prompts and completions without padding (a
 pair holds its prompt twice), seconds those of the trainer from its making to its last step, reference pass
@@ -24,13 +24,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from chat import table
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from alignchat import catalog, config
 from alignchat.config import Method, TrainingSettings
 from alignchat.dataset import PairedRow, UnpairedRow
 from alignchat.making import presets
 from alignchat.training import run
+from benchmarks.sections import rows as lines
+from benchmarks.sections import section
 from feedback_store import Message
 
 ASKED = {
@@ -52,8 +54,8 @@ Run = dict[str, Any]
 def main() -> None:
     """Measure and print, or be one of the measured processes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--method", choices=("dpo", "kto"), action="append")
     parser.add_argument("--processor", action="store_true")
     parser.add_argument("--quality", action="store_true")
@@ -76,7 +78,9 @@ def main() -> None:
             figures = quality(Path(folder), methods, options)
         else:
             figures = speed(Path(folder), methods, arguments.rounds, options)
-    print(json.dumps(figures, indent=1) if arguments.json else table(figures, ASKED))
+    given = f"--rounds {arguments.rounds} {' '.join(options)}" + (" --quality" if arguments.quality else "")
+    title = f"Training (`training.py {given}`)"
+    print(json.dumps(figures, indent=1) if arguments.json else section(title, lines(figures, ASKED)))
 
 
 def speed(folder: Path, methods: Sequence[str], rounds: int, options: list[str]) -> dict[str, list[float]]:

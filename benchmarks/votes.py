@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -27,11 +27,13 @@ from alignchat import config
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from benchmarks import page
+from benchmarks.sections import section
 from feedback_store import FeedbackStore
 
 VOTERS, STREAMS, REPLIES = 16, 8, 200
 LIMIT_MS = 300
 QUESTION = "Tell a very long story about a ship."  # the reply is cut off at this length
+COLUMNS = ("what", "p50", "p99", "longest", "bare sync p99", "votes", "pieces streamed", "p99 asked")
 LONG = {"ALIGNCHAT_CHAT__MAX_TOKENS": "400"}
 
 
@@ -165,7 +167,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model")
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two votes of one client")
     parser.add_argument(
         "--folder", type=Path, default=Path("build"), help="where to write; must be a real disk"
@@ -195,16 +197,19 @@ def main() -> int:
             )
         )
         return 0 if holds else 1
-    for name, f in found.items():
-        print(
-            f"{VOTERS} voting, {name}: {f.votes} votes, {f.rejected} rejected, {f.streamed} pieces streamed"
-        )
-        print(
-            f"  p50 {f.p50:.1f}, p99 {f.p99:.1f}, longest {f.longest:.1f}; bare sync p99 {f.disk_p99:.1f} ms"
-        )
-    verdict = "holds" if holds else "MISSED"
-    print(f"{len(saved)} acknowledged, {len(missing)} lost; p99 <= {LIMIT_MS} ms {verdict}")
+    title = f"Votes (`votes.py --seconds {options.seconds:g} --pause {options.pause:g}`, {VOTERS} voting)"
+    note = f"{len(saved)} acknowledged, {len(missing)} lost."
+    print(section(title, table(found), head=COLUMNS, note=note))
     return 0 if holds else 1
+
+
+def table(found: dict[str, Figures]) -> Iterator[tuple[str, ...]]:
+    """Yield each stretch of time as a row of `COLUMNS`."""
+    for name, f in found.items():
+        times = [f"{ms:.1f} ms" for ms in (f.p50, f.p99, f.longest, f.disk_p99)]
+        if f.p99 > LIMIT_MS:
+            times[1] += ": **missed**"
+        yield name, *times, f"{f.votes}, {f.rejected} rejected", str(f.streamed), f"{LIMIT_MS} ms"
 
 
 if __name__ == "__main__":
