@@ -1,8 +1,8 @@
-# make run | test | lint | bench | pictures. Everything is installed into .venv; PYTHON chooses the interpreter.
+# make run | test | lint | bench | bench-gpu | pictures. Everything is installed into .venv; PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench pictures install install-test browser clean
+.PHONY: run test lint bench bench-gpu pictures install install-test browser clean
 
 run: install
 	$(BIN)/python app.py $(ARGS)
@@ -18,6 +18,10 @@ lint: install-test
 # Hours for all; make bench ARGS="chat votes" runs these and rewrites their figures in benchmarks/README.md.
 bench: install-test
 	$(BIN)/python benchmarks/all.py $(ARGS)
+
+# On a machine with an NVIDIA GPU and its torch; QLoRA and Liger are measured where they are installed.
+bench-gpu: install-test
+	$(BIN)/python benchmarks/all.py gpu
 
 # The guide's pictures, from the running app, into docs/.
 pictures: install-test browser

@@ -62,6 +62,7 @@ JOBS: Mapping[str, Job] = {
     "soak": _job("soak.py", takes="20 minutes"),
     "feedback": _job("feedback.py"),
     "store": _job("store.py"),
+    "gpu": _job("gpu.py"),
 }
 
 

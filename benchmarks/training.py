@@ -69,7 +69,8 @@ def main() -> None:
 
             torch.set_num_threads(1)
             run.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[assignment]  # the loop's clock
-        print(json.dumps(RUNNERS[who](method, precision, Path(folder), arguments.steps)))
+        asked = settings(method, precision, arguments.steps)
+        print(json.dumps(RUNNERS[who](catalog.find(catalog.STARTER), method, asked, Path(folder))))
         return
     methods = arguments.method or ["dpo", "kto"]
     options = ["--steps", str(arguments.steps), *(["--processor"] if arguments.processor else [])]
@@ -144,12 +145,16 @@ def quality(folder: Path, methods: Sequence[str], options: list[str]) -> dict[st
 def process(who: str, method: str, precision: str, folder: Path, options: list[str]) -> Run:
     """Run one training in a process of its own: ours in a worker's environment, TRL in the person's."""
     command = [sys.executable, __file__, *options, "--run", who, method, precision, str(folder)]
-    environment = dict(os.environ) if who == "trl" else config.child_environment()
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    done = subprocess.run(command, env=environment(who), stdout=subprocess.PIPE, check=True, text=True)
     found: Run = json.loads(done.stdout.splitlines()[-1])
     shown = {key: value for key, value in found.items() if key != "log"}
     print(who, method, precision, json.dumps(shown), file=sys.stderr)
     return found
+
+
+def environment(who: str) -> dict[str, str]:
+    """Return a worker's environment for ours, the person's for TRL."""
+    return config.child_environment() if who == "ours" else dict(os.environ)
 
 
 def clock() -> float:
@@ -179,13 +184,13 @@ def rows(method: str, steps: int) -> Sequence[PairedRow | UnpairedRow]:
     return made
 
 
-def settings(method: Method, precision: Any, steps: int) -> TrainingSettings:
+def settings(method: Method, precision: Any, steps: int, **more: Any) -> TrainingSettings:
     """Return those of both sides."""
-    asked = TrainingSettings(steps=steps, batch_size=BATCH, lora_rank=LORA_RANK, precision=precision)
+    asked = TrainingSettings(steps=steps, batch_size=BATCH, lora_rank=LORA_RANK, precision=precision, **more)
     return presets.resolved(method, asked)
 
 
-def train_ours(method: Method, precision: str, folder: Path, steps: int) -> Run:
+def train_ours(model: catalog.Model, method: Method, asked: TrainingSettings, folder: Path) -> Run:
     """Train as a worker does; a second run finds the first one's reference log-probabilities."""
     from alignchat.training.trainer import train
 
@@ -193,11 +198,11 @@ def train_ours(method: Method, precision: str, folder: Path, steps: int) -> Run:
     with tempfile.TemporaryDirectory() as checkpoints:
         work = Path(checkpoints)
         summary = train(
-            model=catalog.find(catalog.STARTER),
+            model=model,
             method=method,
-            rows=rows(method, steps),
+            rows=rows(method, asked.steps or 1),
             test_rows=[],
-            settings=settings(method, precision, steps),
+            settings=asked,
             folder=work,
             parent_adapter=None,
             on_step=log.append,
@@ -214,7 +219,7 @@ def train_ours(method: Method, precision: str, folder: Path, steps: int) -> Run:
     }
 
 
-def count_products(method: Method, precision: str, folder: Path, steps: int) -> Run:
+def count_products(model: catalog.Model, method: Method, asked: TrainingSettings, folder: Path) -> Run:
     """Return the operations in all matrix products of a training run, and the machine's rate of them."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -226,25 +231,33 @@ def count_products(method: Method, precision: str, folder: Path, steps: int) -> 
         square @ square
         best = min(best, clock() - started)
     with FlopCounterMode(display=False) as counter:
-        train_ours(method, precision, folder, steps)
+        train_ours(model, method, asked, folder)
     return {"flops": counter.get_total_flops(), "rate": 2 * 2048**3 / best}
 
 
-def train_trl(method: Method, precision: str, folder: Path, steps: int) -> Run:
-    """Train with TRL's own trainer on the same ids."""
+def train_trl(model: catalog.Model, method: Method, asked: TrainingSettings, folder: Path) -> Run:
+    """Train with TRL's own trainer on the same ids, weights in fp32."""
+    from alignchat.training.load import load_model
+
+    return with_trl(load_model(model), model, method, asked, folder)
+
+
+def with_trl(
+    network: Any, model: catalog.Model, method: Method, asked: TrainingSettings, folder: Path, **options: Any
+) -> Run:
+    """Train a network with TRL's own trainer and more of its options."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import set_seed
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-    from alignchat.training.load import load_model, load_tokenizer
+    from alignchat.training.load import load_tokenizer
     from alignchat.training.prepare import prepare
     from alignchat.training.rows import RowTokenizer
 
-    model, asked = catalog.find(catalog.STARTER), settings(method, precision, steps)
     tokenizer = load_tokenizer(model)
-    prepared = prepare(RowTokenizer(tokenizer, model), method, rows(method, steps), [], asked)
+    prepared = prepare(RowTokenizer(tokenizer, model), method, rows(method, asked.steps or 1), [], asked)
     kind, arguments = (DPOTrainer, DPOConfig) if method == "dpo" else (KTOTrainer, KTOConfig)
 
     class Plain(kind):  # type: ignore[misc,valid-type]  # TRL is untyped
@@ -255,7 +268,6 @@ def train_trl(method: Method, precision: str, folder: Path, steps: int) -> Run:
         "desirable_weight": prepared.desirable_weight,
         "undesirable_weight": prepared.undesirable_weight,
     }
-    network = load_model(model)
     set_seed(asked.seed)
     started = clock()
     trainer = Plain(
@@ -267,15 +279,15 @@ def train_trl(method: Method, precision: str, folder: Path, steps: int) -> Run:
         train_dataset=Dataset.from_list(prepared.rows),
         args=arguments(
             output_dir=str(folder),
-            max_steps=steps,
+            max_steps=prepared.steps,
             per_device_train_batch_size=prepared.batch_size,
             learning_rate=asked.learning_rate,
             lr_scheduler_type="linear",
             beta=asked.beta,
             seed=asked.seed,
-            use_cpu=True,
-            bf16=precision == "bf16",
-            activation_checkpointing=False,
+            use_cpu=not torch.cuda.is_available(),
+            bf16=asked.precision == "bf16",
+            activation_checkpointing=asked.recompute,
             train_sampling_strategy="sequential",
             dataloader_pin_memory=torch.cuda.is_available(),
             logging_steps=1,
@@ -283,6 +295,7 @@ def train_trl(method: Method, precision: str, folder: Path, steps: int) -> Run:
             report_to="none",
             disable_tqdm=True,
             **(weights if method == "kto" else {}),
+            **options,
         ),
     )
     trainer.train()

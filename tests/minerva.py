@@ -1,6 +1,7 @@
-"""The shape of Minerva-350M: random weights in bfloat16, and a vocabulary of its size."""
+"""The shapes of the Minerva models: random weights in bfloat16, and a vocabulary of their size."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,16 +11,42 @@ from transformers.utils import logging as transformers_logging
 VOCABULARY = 32768
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How wide and deep a model is."""
+
+    width: int
+    inner: int
+    layers: int
+    heads: int
+    kv_heads: int
+    vocabulary: int = VOCABULARY
+
+
+SHAPES = {
+    "350M": Shape(width=1152, inner=4032, layers=16, heads=16, kv_heads=4),
+    # The inner width is 3.5 times the width, as in the other two: that makes 1.01 B parameters.
+    "1B": Shape(width=2048, inner=7168, layers=16, heads=16, kv_heads=4),
+    "3B": Shape(width=2560, inner=8960, layers=32, heads=32, kv_heads=8),
+}
+
+
 def write_minerva_350m(folder: Path) -> PreTrainedModel:
     """Save the folder; return the model in fp32."""
+    write_minerva(folder, SHAPES["350M"])
+    return MistralForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def write_minerva(folder: Path, shape: Shape) -> None:
+    """Save a folder as Transformers does."""
     torch.manual_seed(0)
     config = MistralConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=1152,
-        intermediate_size=4032,
-        num_hidden_layers=16,
-        num_attention_heads=16,
-        num_key_value_heads=4,
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        intermediate_size=shape.inner,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
         max_position_embeddings=16384,
         sliding_window=2048,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
@@ -28,12 +55,11 @@ def write_minerva_350m(folder: Path) -> PreTrainedModel:
     network = MistralForCausalLM(config).to(torch.bfloat16)
     transformers_logging.disable_progress_bar()
     network.save_pretrained(folder)
-    _write_tokenizer(folder)
-    return MistralForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    _write_tokenizer(folder, shape.vocabulary)
 
 
-def _write_tokenizer(folder: Path) -> None:
-    """Write a SentencePiece-like tokenizer of 32,768 tokens: bytes, letters and syllables."""
+def _write_tokenizer(folder: Path, size: int) -> None:
+    """Write a SentencePiece-like tokenizer of so many tokens: bytes, letters and syllables."""
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2, **{f"<0x{i:02X}>": 3 + i for i in range(256)}}
     letters = ["\u2581", *"abcdefghijklmnopqrstuvwxyzàèéìòùABCDEFGHILMNOPQRSTUVZ.,;:'"]
     merges: list[tuple[str, str]] = []
@@ -41,7 +67,7 @@ def _write_tokenizer(folder: Path) -> None:
         vocabulary[text] = len(vocabulary)
     for left in [*letters, *(a + b for a in letters for b in letters)]:
         for right in letters:
-            if len(vocabulary) < VOCABULARY and left in vocabulary:
+            if len(vocabulary) < size and left in vocabulary:
                 vocabulary.setdefault(left + right, len(vocabulary))
                 merges.append((left, right))
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
