@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from alignchat import catalog, dataset, jobs
 from alignchat.config import EvaluationSettings, TrainingSettings, process_rank
 from alignchat.engine import Adapter, Sampling
 from alignchat.errors import EXPECTED, AdapterError, Cancelled, DiskError, ModelError, RoundError
-from alignchat.evaluation.scorecard import Scorecard
+from alignchat.evaluation.scorecard import Sample, Scorecard
 from alignchat.files import FileLock, read_json, write_bytes, write_json
 from alignchat.making.assessment import assess
 from alignchat.making.guard import Finding, Guard, repeated, sentence
@@ -130,8 +130,7 @@ class Worker:
             )
         finally:
             engine.close()
-        lines = [json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples]
-        write_bytes(folder / SAMPLES_FILE, "".join(lines).encode("utf-8", "surrogatepass"))
+        _write_samples(folder / SAMPLES_FILE, samples)
         card = Scorecard(
             round=number,
             model=self.model.name,
@@ -345,6 +344,11 @@ def main() -> int:
                 traceback.print_exc()
         return _fail(options.folder, _sentence(error))
     return 0
+
+
+def _write_samples(path: Path, samples: Iterable[Sample]) -> None:
+    lines = [json.dumps(sample.to_json(), ensure_ascii=False) + "\n" for sample in samples]
+    write_bytes(path, "".join(lines).encode("utf-8", "surrogatepass"))
 
 
 def _sentence(error: Exception) -> str:

@@ -114,13 +114,17 @@ def import_each(
         return report
     if refused:
         raise ImportRefusedError(report)
-    while new:
+    _add(store, records)
+    return report
+
+
+def _add(store: FeedbackStore, records: Mapping[str, Record]) -> None:
+    while new := _unknown(store, records):
         try:
             store.add_many(new)
-            break
-        except DuplicateError:  # Another import of the same rows was faster; what it left out remains.
-            new = _unknown(store, records)
-    return report
+            return
+        except DuplicateError:
+            continue  # Another import of the same rows was faster; what it left out remains.
 
 
 def _unknown(store: FeedbackStore, records: Mapping[str, Record]) -> list[Record]:

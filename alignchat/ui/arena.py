@@ -16,7 +16,7 @@ from alignchat.loop import VERDICTS
 from alignchat.talk.starters import STARTERS
 from alignchat.ui import messages, people, standings
 from alignchat.ui.errors import Notices, Updates
-from alignchat.ui.shared import ACTIVE, BASE, Page, said
+from alignchat.ui.shared import ACTIVE, AT_ONCE, BASE, BESIDE, Page, said
 from alignchat.ui.stops import Stops
 
 SIDES = ("left", "right")
@@ -120,23 +120,21 @@ class ArenaTab:
 
     def _wire(self) -> None:
         guard = self.notices.guard
-        hidden: Any = {"queue": False, "show_progress": "hidden"}
         buttons = [*self.verdicts, self.skip, self.undo]
         gr.on(
             [self.run.click, self.box.submit],
             guard(self._compare),
             [self.box, *self.voices, self.blind],
             [self.notice, self.pair, *self.replies, *self.makers, *buttons, self.run, self.stop],
-            show_progress="hidden",
-            concurrency_limit=None,
-        ).then(self._ready, self.pair, [*buttons, self.run, self.stop], **hidden)
-        self.stop.click(self._stop, None, self.stop, **hidden)
-        self.suggest.click(self._suggest, None, self.box, **hidden)
-        self.skip.click(guard(self._skip), None, [self.notice, self.box, self.pair, *buttons], **hidden)
+            **BESIDE,
+        ).then(self._ready, self.pair, [*buttons, self.run, self.stop], **AT_ONCE)
+        self.stop.click(self._stop, None, self.stop, **AT_ONCE)
+        self.suggest.click(self._suggest, None, self.box, **AT_ONCE)
+        self.skip.click(guard(self._skip), None, [self.notice, self.box, self.pair, *buttons], **AT_ONCE)
         told = [self.notice, self.box, self.standings, *self.makers, *buttons]
         for button, act in {self.voted: self._voted, self.taken_back: self._taken_back}.items():
-            button.click(guard(act), [self.pair, self.all], told, **hidden)
-        self.all.input(lambda all: self.stand(all), self.all, self.standings, **hidden)
+            button.click(guard(act), [self.pair, self.all], told, **AT_ONCE)
+        self.all.input(lambda all: self.stand(all), self.all, self.standings, **AT_ONCE)
 
     def _compare(
         self, text: str, first: str, second: str, blind: bool, request: gr.Request
@@ -209,6 +207,10 @@ class ArenaTab:
 
     def _suggest(self) -> Updates:
         return {self.box: random.choice(STARTERS[self.page.language])}
+
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        tab.select(self.stand, self.all, self.standings, **BESIDE)
 
     def refresh(self) -> Updates:
         """Return the updates that put the round in use beside the base model, if they are two."""

@@ -9,7 +9,7 @@ from alignchat.errors import Cancelled, DataError
 from alignchat.shelf.bias_sets import SETS
 from alignchat.ui import model_views, score_views
 from alignchat.ui.errors import Notices, Updates, tell
-from alignchat.ui.shared import Page, said, stamp
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page, said, stamp
 
 POLL_SECONDS = 1.0
 
@@ -48,14 +48,12 @@ class BiasData:
         """Let the part answer; what goes wrong is shown by `notices`."""
         self.place = notices.place
         guard = partial(notices.guard, owner=True)
-        at_once: Any = {"show_progress": "hidden", "queue": False}
-        free: Any = {"show_progress": "hidden", "concurrency_limit": None}
         asked, going = [self.which, self.agreed], [self.timer, self.progress, self.cancel]
-        self.which.input(guard(self._chosen), self.which, [self.place, self.agreed], **at_once)
-        self.get.click(guard(self._get), asked, [self.place, *going], **free)
-        self.cancel.click(guard(self._cancel), None, [self.place, *going], **at_once)
-        self.timer.tick(self._tick, None, [*going, self.ended], **free)
-        self.ended.change(guard(self._end), self.which, [self.place, *self.shown()], **free)
+        self.which.input(guard(self._chosen), self.which, [self.place, self.agreed], **AT_ONCE)
+        self.get.click(guard(self._get), asked, [self.place, *going], **BESIDE)
+        self.cancel.click(guard(self._cancel), None, [self.place, *going], **AT_ONCE)
+        self.timer.tick(self._tick, None, [*going, self.ended], **BESIDE)
+        self.ended.change(guard(self._end), self.which, [self.place, *self.shown()], **BESIDE)
 
     def shown(self) -> list[Any]:
         """Return what `refresh` updates."""

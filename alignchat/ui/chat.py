@@ -19,12 +19,11 @@ from alignchat.ui import messages, people, views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.how import How
 from alignchat.ui.offer import MinervaOffer
-from alignchat.ui.shared import ACTIVE, Page, said
+from alignchat.ui.shared import ACTIVE, AT_ONCE, BESIDE, Page, said
 from alignchat.ui.stops import Stops
 from alignchat.ui.texts.chat import WORDS
 
 LISTED = 200  # conversations; older ones are found by searching
-QUIET: Any = {"queue": False, "show_progress": "hidden"}
 
 
 class ChatTab:
@@ -67,7 +66,7 @@ class ChatTab:
             [], label=texts["conversations"], info=texts["conversations_empty"], elem_id="conversations"
         )
 
-    def _lay_main(self) -> None:
+    def _lay_title(self) -> None:
         texts = self.texts
         with gr.Row(elem_id="conversation"):
             self.title = gr.Textbox(
@@ -94,6 +93,10 @@ class ChatTab:
             self.undo = gr.Button(
                 texts["conversation_undo"], size="sm", scale=0, min_width=90, elem_id="conversation-undo"
             )
+
+    def _lay_main(self) -> None:
+        texts = self.texts
+        self._lay_title()
         with gr.Row(elem_id="chat-voice"):
             self.voice = gr.Dropdown(
                 [("", ACTIVE)], value=ACTIVE, label=texts["talk_to"], elem_id="talk-to", filterable=False
@@ -149,7 +152,6 @@ class ChatTab:
     def _wire(self) -> None:
         guard, asking = self.notices.guard, [self.head, self.voice, *self.how.inputs()]
         streaming = [*self.opened(), self.box, self.send, self.stop, self.new]
-        going: Any = {"show_progress": "hidden", "concurrency_limit": None}
         # The page drops what is sent before it has heard of the end of the reply, so it waits for that.
         ready = (lambda: self._busy(False), None, [self.send, self.stop, self.new])
         gr.on(
@@ -157,16 +159,16 @@ class ChatTab:
             guard(self._send, reset=lambda _, text, *__: {self.box: text}),
             [self.box, *asking],
             streaming,
-            **going,
-        ).then(*ready, **QUIET)
+            **BESIDE,
+        ).then(*ready, **AT_ONCE)
         # The component tells of `input` only where a key was pressed, of `change` always.
-        self.act.change(guard(self._act), [self.act, *asking], streaming, **going).then(*ready, **QUIET)
-        self.stop.click(self._stop, None, self.stop, **QUIET)
+        self.act.change(guard(self._act), [self.act, *asking], streaming, **BESIDE).then(*ready, **AT_ONCE)
+        self.stop.click(self._stop, None, self.stop, **AT_ONCE)
         opened = self.opened()
-        self.list.input(guard(self._chosen), self.list, opened, **QUIET)
-        self.new.click(guard(self._new), None, opened, **QUIET)
+        self.list.input(guard(self._chosen), self.list, opened, **AT_ONCE)
+        self.new.click(guard(self._new), None, opened, **AT_ONCE)
         self.search.change(
-            self._found, [self.search, self.head], self.list, trigger_mode="always_last", **QUIET
+            self._found, [self.search, self.head], self.list, trigger_mode="always_last", **AT_ONCE
         )
         renamed = [self.list, self.title, self.notice]
         gr.on(
@@ -174,10 +176,10 @@ class ChatTab:
             guard(self._rename),
             [self.title, self.head],
             renamed,
-            **QUIET,
+            **AT_ONCE,
         )
-        self.delete.click(guard(self._delete), self.head, opened, **QUIET)
-        self.undo.click(guard(self._undo), self.deleted, opened, **QUIET)
+        self.delete.click(guard(self._delete), self.head, opened, **AT_ONCE)
+        self.undo.click(guard(self._undo), self.deleted, opened, **AT_ONCE)
 
     def _send(
         self, request: gr.Request, text: str, head: str | None, voice: str, *how: Any

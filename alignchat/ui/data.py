@@ -13,7 +13,7 @@ from alignchat.errors import Cancelled, DataError
 from alignchat.ui import data_views, views
 from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import Language
-from alignchat.ui.shared import Page, said, stamp
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page, said, stamp
 
 POLL_SECONDS = 1.0
 PAGE = 5
@@ -92,33 +92,40 @@ class DataTab:
             self.later = gr.Button(texts["data_later"], scale=0, min_width=130, elem_id="data-later")
         self.rows = gr.Markdown(elem_id="data-rows", sanitize_html=False)
 
+    @property
+    def _slow(self) -> Any:
+        """How a handler is called that reads tens of thousands of rows, half a minute long."""
+        return {**BESIDE, "show_progress": "minimal", "show_progress_on": self.summary}
+
     def _wire(self) -> None:
         guard, sets = self.notices.guard, self.page.sets
-        free: Any = {"show_progress": "hidden", "concurrency_limit": None}
         seen = [self.notice, *self.shown()]
-        # Tens of thousands of rows take half a minute.
-        slow: Any = {**free, "show_progress": "minimal", "show_progress_on": self.summary}
         self.add.click(
             guard(self._add, owner=True),
             [self.name, self.amount, self.weight],
             [self.notice, *self.going()],
-            **free,
+            **BESIDE,
         )
         self.cancel.click(
             guard(self._cancel, owner=True),
             None,
             [self.notice, *self.going()],
-            queue=False,
-            show_progress="hidden",
+            **AT_ONCE,
         )
-        self.method.input(guard(self.refresh, owner=True), self.chosen_now(), seen, **slow)
-        self.chosen.input(guard(self._choose, owner=True), [self.chosen, self.method], [sets, *seen], **slow)
-        self.timer.tick(self._tick, None, [*self.going(), self.ended], **free)
-        self.ended.change(guard(self._end, owner=True), [sets, self.method], [sets, *seen], **slow)
+        asked = [self.chosen, self.method]
+        self.method.input(guard(self.refresh, owner=True), self.chosen_now(), seen, **self._slow)
+        self.chosen.input(guard(self._choose, owner=True), asked, [sets, *seen], **self._slow)
+        self.timer.tick(self._tick, None, [*self.going(), self.ended], **BESIDE)
+        self.ended.change(guard(self._end, owner=True), [sets, self.method], [sets, *seen], **self._slow)
         paging = [self.method, sets, self.which, self.first]
         shown = [self.notice, self.rows, self.first, self.earlier, self.later]
         for button, step in ((self.which.input, None), (self.earlier.click, -PAGE), (self.later.click, PAGE)):
-            button(guard(partial(self._turn, step), owner=True), paging, shown, **free)
+            button(guard(partial(self._turn, step), owner=True), paging, shown, **BESIDE)
+
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        refresh = self.notices.guard(self.refresh, owner=True)
+        tab.select(refresh, self.chosen_now(), [self.notice, *self.shown()], **self._slow)
 
     def chosen_now(self) -> list[Any]:
         """Return what `refresh` reads."""

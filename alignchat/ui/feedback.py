@@ -10,12 +10,11 @@ from alignchat.ui import feedback_views, people
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.feedback_files import FeedbackFiles
 from alignchat.ui.i18n import round_name
-from alignchat.ui.shared import Page, said
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page, said
 
 PAGE = 25
 ANY = -1  # stands for "any round"
 SHOWN = {"all": None, "counting": True, "retracted": False}
-QUICK: Any = {"queue": False, "show_progress": "hidden"}
 
 
 class FeedbackTab:
@@ -114,25 +113,29 @@ class FeedbackTab:
             self.filters,
             seen,
             trigger_mode="always_last",
-            **QUICK,
+            **AT_ONCE,
         )
-        self.before.click(guard(self._newer), [self.offset, *self.filters], seen, **QUICK)
-        self.after.click(guard(self._older), [self.offset, *self.filters], seen, **QUICK)
+        self.before.click(guard(self._newer), [self.offset, *self.filters], seen, **AT_ONCE)
+        self.after.click(guard(self._older), [self.offset, *self.filters], seen, **AT_ONCE)
         panel = [self.panel, self.whole, self.editing, *self.changed]
         self.act.change(
             guard(self._act),
             [self.act, self.offset, *self.filters],
             [*seen, *panel, self.page.strip],
-            **QUICK,
+            **AT_ONCE,
         )
         self.save.click(
             guard(self._save),
             [self.editing, *self.changed, self.offset, *self.filters],
             [*seen, self.panel, self.page.strip],
-            **QUICK,
+            **AT_ONCE,
         )
-        self.close.click(lambda: gr.Column(visible=False), None, self.panel, **QUICK)
-        self.files.imported.change(guard(self.refresh), [self.offset, *self.filters], self.outputs(), **QUICK)
+        self.close.click(lambda: gr.Column(visible=False), None, self.panel, **AT_ONCE)
+        self.files.imported.change(guard(self.refresh), self.inputs(), self.outputs(), **AT_ONCE)
+
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        tab.select(self.notices.guard(self.refresh), self.inputs(), self.outputs(), **BESIDE)
 
     def shown(self) -> list[Any]:
         """Return what every handler of the table updates."""

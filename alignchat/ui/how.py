@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from alignchat.ui.errors import Updates
-from alignchat.ui.shared import Page
+from alignchat.ui.shared import AT_ONCE, Page
 
 
 class How:
@@ -36,10 +36,9 @@ class How:
             self.reset = gr.Button(
                 self.texts["how_reset"], size="sm", scale=0, min_width=140, elem_id="how-reset"
             )
-        quiet: Any = {"queue": False, "show_progress": "hidden"}
         controls = list(self.sampling.values())
-        gr.on([control.change for control in controls], self._keep, controls, self.kept, **quiet)
-        self.reset.click(self._reset, None, [self.system, *controls], **quiet)
+        gr.on([control.change for control in controls], self._keep, controls, self.kept, **AT_ONCE)
+        self.reset.click(self._reset, None, [self.system, *controls], **AT_ONCE)
 
     def _slider(self, name: str, low: float, high: float, step: float) -> gr.Slider:
         return gr.Slider(low, high, step=step, buttons=[], min_width=220, **self._described(name))

@@ -2,7 +2,6 @@
 
 import json
 from html import escape
-from typing import Any
 
 import gradio as gr
 
@@ -12,7 +11,7 @@ from alignchat.talk.replies_ahead import Prompt
 from alignchat.ui import views
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import Texts, error_sentence
-from alignchat.ui.shared import Page
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page
 
 POLL_SECONDS = 1.0
 DECISIONS = {"left": "1", "right": "2", "tie": "T", "both_bad": "B"}
@@ -32,9 +31,8 @@ class LabelTab:
         self.notices = Notices(self.notice, page.language)
         self._wire()
 
-    def _lay_prepare(self) -> None:
+    def _lay_prompts(self) -> None:
         texts = self.texts
-        gr.Markdown(texts["prepare_about"], elem_classes="hint")
         sources = ["it", "en"] if self.page.language == "it" else ["en", "it"]
         self.source = gr.Radio(
             [(texts[f"source_{source}"], source) for source in (*sources, "history", "own", "set")],
@@ -57,6 +55,11 @@ class LabelTab:
             visible=False,
             elem_id="prepare-set",
         )
+
+    def _lay_prepare(self) -> None:
+        texts = self.texts
+        gr.Markdown(texts["prepare_about"], elem_classes="hint")
+        self._lay_prompts()
         with gr.Row(elem_id="prepare-row"):
             self.count = gr.Slider(
                 1, 500, value=20, step=1, label=texts["prepare_count"], elem_id="prepare-count"
@@ -76,23 +79,22 @@ class LabelTab:
             self.forget = gr.Button(texts["prepare_forget"], visible=False, elem_id="prepare-forget")
 
     def _wire(self) -> None:
-        hidden: Any = {"queue": False, "show_progress": "hidden"}
         self.source.change(
             lambda source: (gr.Column(visible=source == "own"), gr.Dropdown(visible=source == "set")),
             self.source,
             [self.own, self.set],
-            **hidden,
+            **AT_ONCE,
         )
         guard, outputs = self.notices.guard, [self.notice, *self.shown()]
         asked = [self.source, self.list, self.set, self.count, self.overlap]
-        self.run.click(guard(self._prepare, owner=True), asked, outputs, **hidden)
+        self.run.click(guard(self._prepare, owner=True), asked, outputs, **AT_ONCE)
         for button, act in {
             self.go_on: self._go_on,
             self.forget: self._forget,
             self.stop: self._stop,
         }.items():
-            button.click(guard(act, owner=True), None, outputs, **hidden)
-        self.timer.tick(self.refresh, None, self.shown(), show_progress="hidden", concurrency_limit=None)
+            button.click(guard(act, owner=True), None, outputs, **AT_ONCE)
+        self.timer.tick(self.refresh, None, self.shown(), **BESIDE)
 
     def shown(self) -> list[gr.blocks.Block]:
         """Return what `refresh` updates."""
@@ -127,7 +129,11 @@ class LabelTab:
             self.timer: gr.Timer(active=now.running),
         }
 
-    def open(self) -> Updates:
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        tab.select(self._open, None, [self.panel, *self.shown()], **BESIDE)
+
+    def _open(self) -> Updates:
         """Return the updates for when the tab is opened: with nothing to label, preparing is at hand."""
         return {self.panel: gr.Accordion(open=not self.page.loop.labelling.state().left), **self.refresh()}
 

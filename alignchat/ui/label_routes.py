@@ -67,21 +67,20 @@ def router(loop: Loop) -> APIRouter:
 
         return _answered(request, put_off)
 
+    def of_the_owner(request: Request, act: Callable[[], None]) -> JSONResponse:
+        def allowed() -> None:
+            people.require_owner(people.of(request.scope))
+            act()
+
+        return _answered(request, allowed)
+
     @routes.post("/discard")
     def discard(request: Request, asked: Asked) -> JSONResponse:
-        def discard() -> None:
-            people.require_owner(people.of(request.scope))
-            queue.discard(asked.id)
-
-        return _answered(request, discard)
+        return of_the_owner(request, lambda: queue.discard(asked.id))
 
     @routes.post("/restore")
     def restore(request: Request, asked: Asked) -> JSONResponse:
-        def restore() -> None:
-            people.require_owner(people.of(request.scope))
-            queue.restore(asked.id)
-
-        return _answered(request, restore)
+        return of_the_owner(request, lambda: queue.restore(asked.id))
 
     return routes
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import gradio as gr
 
@@ -14,7 +13,7 @@ from alignchat.shelf.models import ModelReport
 from alignchat.ui import model_views, views
 from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import translated
-from alignchat.ui.shared import Page, said, stamp
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page, said, stamp
 
 POLL_SECONDS = 1.0
 USUAL = "usual"
@@ -108,23 +107,26 @@ class ModelsTab:
 
     def _wire(self) -> None:
         guard, seen = self.notices.guard, [self.notice, *self.shown()]
-        free: Any = {"show_progress": "hidden", "concurrency_limit": None}
-        at_once: Any = {"show_progress": "hidden", "queue": False}
-        self.which.input(guard(self.refresh), self.which, seen, trigger_mode="multiple", **free)
-        self.get.click(guard(self._get, owner=True), [self.which, self.accept, self.format], seen, **free)
+        self.which.input(guard(self.refresh), self.which, seen, trigger_mode="multiple", **BESIDE)
+        self.get.click(guard(self._get, owner=True), [self.which, self.accept, self.format], seen, **BESIDE)
         adding = [self.source, self.name, self.add_format, self.which]
-        self.add.click(guard(self._add, owner=True), adding, seen, **free)
-        self.talk.click(guard(self._talk, owner=True), self.which, [self.notice, self.reload], **free)
+        self.add.click(guard(self._add, owner=True), adding, seen, **BESIDE)
+        self.talk.click(guard(self._talk, owner=True), self.which, [self.notice, self.reload], **BESIDE)
         self.cancel.click(
-            guard(self._cancel, owner=True), None, [self.notice, self.progress, self.cancel], **at_once
+            guard(self._cancel, owner=True), None, [self.notice, self.progress, self.cancel], **AT_ONCE
         )
-        self.default.click(guard(self._use, owner=True), self.which, seen, **free)
+        self.default.click(guard(self._use, owner=True), self.which, seen, **BESIDE)
         asking = [self.notice, self.confirm, self.question]
-        self.remove.click(guard(self._ask, owner=True), self.which, asking, **at_once)
-        self.keep.click(lambda: gr.Column(visible=False), None, self.confirm, **at_once)
-        self.really.click(guard(self._remove, owner=True), self.which, seen, **free)
-        self.timer.tick(self._tick, None, [self.timer, self.progress, self.cancel, self.ended], **free)
-        self.ended.change(guard(self._end), self.which, [self.source, self.name, *seen], **free)
+        self.remove.click(guard(self._ask, owner=True), self.which, asking, **AT_ONCE)
+        self.keep.click(lambda: gr.Column(visible=False), None, self.confirm, **AT_ONCE)
+        self.really.click(guard(self._remove, owner=True), self.which, seen, **BESIDE)
+        self.timer.tick(self._tick, None, [self.timer, self.progress, self.cancel, self.ended], **BESIDE)
+        self.ended.change(guard(self._end), self.which, [self.source, self.name, *seen], **BESIDE)
+
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        refresh = self.notices.guard(self.refresh)
+        tab.select(refresh, self.which, [self.notice, *self.shown()], **BESIDE)
 
     def shown(self) -> list[gr.blocks.Block]:
         """Return what `refresh` updates."""

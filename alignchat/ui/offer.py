@@ -5,7 +5,7 @@ import gradio as gr
 from alignchat.catalog import MINERVA, STARTER
 from alignchat.ui import model_views, people
 from alignchat.ui.errors import Updates
-from alignchat.ui.shared import Page
+from alignchat.ui.shared import AT_ONCE, Page
 
 
 class MinervaOffer:
@@ -25,8 +25,7 @@ class MinervaOffer:
             lambda: (gr.Row(visible=False), True),
             None,
             [self.row, self.dismissed],
-            queue=False,
-            show_progress="hidden",
+            **AT_ONCE,
         )
 
     def shown(self) -> list[gr.blocks.Block]:

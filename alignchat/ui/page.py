@@ -18,13 +18,12 @@ from alignchat.ui.label import LabelTab
 from alignchat.ui.models import ModelsTab
 from alignchat.ui.rounds import RoundsTab
 from alignchat.ui.scores import ScoresTab
-from alignchat.ui.shared import Page, stamp
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page, stamp
 
 POLL_SECONDS = 1.0
 # Gradio keeps 0.6 MB of every page that was ever opened, of the last 10,000. A page that was not used while
 # so many others were begins anew with its next press.
 MOST_PAGES = 100
-HIDDEN: Any = {"show_progress": "hidden", "concurrency_limit": None}
 
 
 def build(loop: Loop, language: Language) -> gr.Blocks:
@@ -37,53 +36,33 @@ def build(loop: Loop, language: Language) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab(texts["tab_chat"], id="chat", elem_id="tab-chat"):
                 chat = ChatTab(page)
-            with gr.Tab(texts["tab_compare"], id="compare", elem_id="tab-compare") as compare_tab:
+            with gr.Tab(texts["tab_compare"], id="compare", elem_id="tab-compare") as tab:
                 arena = ArenaTab(page)
-            with gr.Tab(texts["tab_label"], id="label", elem_id="tab-label") as label_tab:
+                arena.opened_by(tab)
+            with gr.Tab(texts["tab_label"], id="label", elem_id="tab-label") as tab:
                 label = LabelTab(page)
-            with gr.Tab(texts["tab_feedback"], id="feedback", elem_id="tab-feedback") as feedback_tab:
+                label.opened_by(tab)
+            with gr.Tab(texts["tab_feedback"], id="feedback", elem_id="tab-feedback") as tab:
                 feedback = FeedbackTab(page)
-            with gr.Tab(texts["tab_data"], id="data", elem_id="tab-data") as data_tab:
+                feedback.opened_by(tab)
+            with gr.Tab(texts["tab_data"], id="data", elem_id="tab-data") as tab:
                 data = DataTab(page)
-            with gr.Tab(texts["tab_rounds"], id="rounds", elem_id="tab-rounds") as rounds_tab:
+                data.opened_by(tab)
+            with gr.Tab(texts["tab_rounds"], id="rounds", elem_id="tab-rounds") as tab:
                 rounds = RoundsTab(page)
-            with gr.Tab(texts["tab_scores"], id="scores", elem_id="tab-scores") as scores_tab:
+                rounds.opened_by(tab)
+            with gr.Tab(texts["tab_scores"], id="scores", elem_id="tab-scores") as tab:
                 scores = ScoresTab(page)
-            with gr.Tab(texts["tab_models"], id="models", elem_id="tab-models") as models_tab:
+                scores.opened_by(tab)
+            with gr.Tab(texts["tab_models"], id="models", elem_id="tab-models") as tab:
                 models = ModelsTab(page)
-        retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, queue=False, show_progress="hidden")
-        compare_tab.select(arena.stand, arena.all, arena.standings, **HIDDEN)
-        label_tab.select(label.open, None, [label.panel, *label.shown()], **HIDDEN)
-        feedback_tab.select(
-            feedback.notices.guard(feedback.refresh), feedback.inputs(), feedback.outputs(), **HIDDEN
-        )
+                models.opened_by(tab)
+        retrain.click(lambda: gr.Tabs(selected="rounds"), None, tabs, **AT_ONCE)
         _open_replies(feedback, chat, tabs)
-        seen = [data.notice, *data.shown()]
-        data_tab.select(
-            data.notices.guard(data.refresh, owner=True),
-            data.chosen_now(),
-            seen,
-            show_progress="minimal",
-            show_progress_on=data.summary,
-            concurrency_limit=None,
-        )
-        rounds_tab.select(rounds.refresh, rounds.chosen(), rounds.shown(), show_progress="hidden")
-        scores_tab.select(scores.refresh, scores.chosen(), scores.shown(), show_progress="hidden")
-        seen = [models.notice, *models.shown()]
-        refresh = models.notices.guard(models.refresh)
-        models_tab.select(refresh, models.which, seen, **HIDDEN)
-        chat.offer.get.click(
-            lambda: (gr.Tabs(selected="models"), MINERVA, gr.Row(visible=False)),
-            None,
-            [tabs, models.which, chat.offer.row],
-            queue=False,
-            show_progress="hidden",
-        )
-        blocks.load(lambda: views.who(people.here(), texts), None, who, **HIDDEN)
+        _offer_minerva(blocks, chat, models, tabs)
+        blocks.load(lambda: views.who(people.here(), texts), None, who, **BESIDE)
         _follow(blocks, page, chat, arena, rounds, scores)
-        offering = [chat.notice, *chat.offer.shown()]
-        blocks.load(chat.notices.guard(chat.offer.refresh), chat.offer.dismissed, offering, **HIDDEN)
-        blocks.load(models.follow, None, models.going(), **HIDDEN)
+        blocks.load(models.follow, None, models.going(), **BESIDE)
     blocks.state_session_capacity = MOST_PAGES
     return blocks
 
@@ -98,7 +77,7 @@ def _lay_strip(loop: Loop, language: Language, texts: Texts) -> tuple[Page, gr.B
         who = gr.Markdown(elem_id="who", sanitize_html=False)
     # Pressed by answers.js, to have Gradio's stream of answers opened again.
     hear = gr.Button(elem_id="hear", elem_classes="pressed-by-script")
-    hear.click(lambda: None, None, None, trigger_mode="multiple", **HIDDEN)
+    hear.click(lambda: None, None, None, trigger_mode="multiple", **BESIDE)
     page = Page(
         loop=loop,
         texts=texts,
@@ -133,7 +112,19 @@ def _open_replies(feedback: FeedbackTab, chat: ChatTab, tabs: gr.Tabs) -> None:
         return {tabs: gr.Tabs(selected="chat"), **chat.open(feedback.reply_to_open(asked))}
 
     handler = feedback.notices.guard(open)
-    feedback.open.change(handler, feedback.open, [feedback.notice, tabs, *chat.opened()], **HIDDEN)
+    feedback.open.change(handler, feedback.open, [feedback.notice, tabs, *chat.opened()], **BESIDE)
+
+
+def _offer_minerva(blocks: gr.Blocks, chat: ChatTab, models: ModelsTab, tabs: gr.Tabs) -> None:
+    offer = chat.offer
+    opened = [chat.notice, *offer.shown()]
+    blocks.load(chat.notices.guard(offer.refresh), offer.dismissed, opened, **BESIDE)
+    offer.get.click(
+        lambda: (gr.Tabs(selected="models"), MINERVA, gr.Row(visible=False)),
+        None,
+        [tabs, models.which, offer.row],
+        **AT_ONCE,
+    )
 
 
 def _follow(
@@ -157,25 +148,15 @@ def _follow(
         running = page.running()
         if running is None:
             ended = {} if watched is None else rounds.ended(watched)
-            return {
-                page.timer: gr.Timer(active=False),
-                page.strip: page.strip_now(),
-                page.changed: stamp(),
-            } | ended
+            stopped = {page.timer: gr.Timer(active=False), page.changed: stamp()}
+            return {page.strip: page.strip_now(), **stopped, **ended}
         return {page.strip: page.strip_now(), **rounds.tick(running, drawn), **scores.tick(running)}
 
     opened = [*chat.opened(), *chat.how.sampling.values(), page.timer, page.watched]
     voices = [chat.voice, *arena.voices]
-    blocks.load(load, [chat.head, chat.how.kept], [*opened, *voices, rounds.which], **HIDDEN)
-    ticking = [
-        page.timer,
-        page.strip,
-        page.changed,
-        rounds.notice,
-        rounds.progress,
-        rounds.chart,
-        rounds.drawn,
-    ]
-    page.timer.tick(tick, [rounds.drawn, page.watched], [*ticking, scores.progress], **HIDDEN)
-    page.changed.change(lambda: chat.refresh() | arena.refresh(), None, voices, **HIDDEN)
-    page.changed.change(scores.refresh, scores.chosen(), scores.shown(), **HIDDEN)
+    blocks.load(load, [chat.head, chat.how.kept], [*opened, *voices, rounds.which], **BESIDE)
+    shown = [rounds.notice, rounds.progress, rounds.chart, rounds.drawn, scores.progress]
+    ticking = [page.timer, page.strip, page.changed, *shown]
+    page.timer.tick(tick, [rounds.drawn, page.watched], ticking, **BESIDE)
+    page.changed.change(lambda: chat.refresh() | arena.refresh(), None, voices, **BESIDE)
+    page.changed.change(scores.refresh, scores.chosen(), scores.shown(), **BESIDE)

@@ -18,7 +18,7 @@ from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates, tell
 from alignchat.ui.i18n import Language, error_sentence, round_name, translated
-from alignchat.ui.shared import Page, said, stamp
+from alignchat.ui.shared import AT_ONCE, BESIDE, Page, said, stamp
 
 STEPS = (10, 20, 40, 80, 160, 320)
 RESUMABLE = ("cancelled", "interrupted", "failed")
@@ -88,8 +88,7 @@ class RoundsTab:
                 guard(self._explain, owner=True),
                 [self.method, self.page.sets, self.preset],
                 [self.notice, self.about, self.preview],
-                queue=False,
-                show_progress="hidden",
+                **AT_ONCE,
             )
         asked = [self.method, self.page.sets, self.steps, self.preset, *self.advanced.components]
         self.measure.click(
@@ -99,7 +98,7 @@ class RoundsTab:
             show_progress="hidden",
         )
         self.page.changed.change(self.refresh, self.chosen(), self.shown(), show_progress="hidden")
-        self.which.input(self._select, self.which, self._selected(), queue=False, show_progress="hidden")
+        self.which.input(self._select, self.which, self._selected(), **AT_ONCE)
         said_and_begun = [self.notice, *self.page.followed(), self.which]
         self.start.click(
             guard(self._start, owner=True),
@@ -111,6 +110,10 @@ class RoundsTab:
         self.use.click(guard(self._use, owner=True), self.which, outcomes, show_progress="hidden")
         self.cancel.click(guard(self._cancel, owner=True), self.which, [self.notice], show_progress="hidden")
         self.resume.click(guard(self._resume, owner=True), self.which, said_and_begun, show_progress="hidden")
+
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        tab.select(self.refresh, self.chosen(), self.shown(), **BESIDE)
 
     def chosen(self) -> list[gr.components.Component]:
         """Return what `refresh` reads."""

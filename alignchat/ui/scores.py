@@ -14,7 +14,7 @@ from alignchat.ui.bias_data import BiasData
 from alignchat.ui.errors import Notices, Updates
 from alignchat.ui.i18n import round_name
 from alignchat.ui.judged_texts import JudgedTexts
-from alignchat.ui.shared import Choices, Page, said
+from alignchat.ui.shared import BESIDE, Choices, Page, said
 
 KINDS = ("bars", "rounds", "groups", "categories", "cost", "people")
 
@@ -86,6 +86,10 @@ class ScoresTab:
             )
         self.judged.wire(self.notices)
         self.bias_data.wire(self.notices)
+
+    def opened_by(self, tab: gr.Tab) -> None:
+        """Show what is new whenever the tab is opened."""
+        tab.select(self.refresh, self.chosen(), self.shown(), **BESIDE)
 
     def chosen(self) -> list[gr.components.Component]:
         """Return what `refresh` reads."""

@@ -23,7 +23,7 @@ from alignchat.errors import SettingsError
 from alignchat.loop import Loop
 from alignchat.ui.door import LoginDoor, OwnSessions, TokenDoor
 from alignchat.ui.guard import API, App, Guard, Message, Receive, Send
-from alignchat.ui.i18n import LANGUAGES, choose
+from alignchat.ui.i18n import LANGUAGES, Language, choose
 
 LOOPBACK = {
     "127.0.0.1": ("127.0.0.1", "localhost"),
@@ -218,12 +218,10 @@ def _either(page: App, api: App) -> App:
 
 def application(loop: Loop) -> Any:
     """Return the page in all languages as one ASGI application, unguarded."""
-    import gradio as gr
     from fastapi import FastAPI, Request
     from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-    from alignchat.ui import build, conversation_files, label_routes, votes
-    from alignchat.ui.theme import CSS, theme
+    from alignchat.ui import conversation_files, label_routes, votes
 
     app = FastAPI(openapi_url=None)
 
@@ -236,16 +234,16 @@ def application(loop: Loop) -> Any:
 
     @app.get("/language/{language}")
     def switch(language: str) -> Response:
-        response = RedirectResponse(f"/{language}/" if language in LANGUAGES else "/")
-        if language in LANGUAGES:
-            response.set_cookie(COOKIE, language, max_age=31_536_000, httponly=True, samesite="strict")
+        if language not in LANGUAGES:
+            return RedirectResponse("/")
+        response = RedirectResponse(f"/{language}/")
+        response.set_cookie(COOKIE, language, max_age=31_536_000, httponly=True, samesite="strict")
         return response
 
     @app.get("/{name}.js")
     def script(name: str) -> Response:
-        if name not in SCRIPTS:
-            return Response(status_code=404)
-        return FileResponse(SCRIPTS[name], media_type="text/javascript")
+        file = SCRIPTS.get(name)
+        return FileResponse(file, media_type="text/javascript") if file else Response(status_code=404)
 
     app.include_router(votes.router(loop))
     app.include_router(label_routes.router(loop))
@@ -260,20 +258,30 @@ def application(loop: Loop) -> Any:
         return Response(status_code=204)
 
     for language in LANGUAGES:
-        app = gr.mount_gradio_app(
-            app,
-            build(loop, language),
-            path=f"/{language}",
-            theme=theme(),
-            css=CSS,
-            head="".join(f'<script src="/{name}.js" defer></script>' for name in SCRIPTS),
-            footer_links=[],
-            ssr_mode=False,
-            show_error=False,
-            enable_monitoring=False,
-            mcp_server=False,
-            run_history=False,
-            pwa=False,
-            root_path="",
-        )
+        app = _mounted(app, loop, language)
     return app
+
+
+def _mounted(app: Any, loop: Loop, language: Language) -> Any:
+    """Return the application with the page in one language in it."""
+    import gradio as gr
+
+    from alignchat.ui import build
+    from alignchat.ui.theme import CSS, theme
+
+    return gr.mount_gradio_app(
+        app,
+        build(loop, language),
+        path=f"/{language}",
+        theme=theme(),
+        css=CSS,
+        head="".join(f'<script src="/{name}.js" defer></script>' for name in SCRIPTS),
+        footer_links=[],
+        ssr_mode=False,
+        show_error=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        run_history=False,
+        pwa=False,
+        root_path="",
+    )

@@ -16,6 +16,9 @@ from alignchat.ui.i18n import Language, Texts, round_name, translated
 # A voice is a model, null for the open one, and a round, null for the one in use.
 ACTIVE, BASE = "[null, null]", "[null, 0]"
 Choices = list[tuple[str, int]]
+# How a handler is called: at once, outside Gradio's queue, or in it, beside others of its kind.
+AT_ONCE: Any = {"queue": False, "show_progress": "hidden"}
+BESIDE: Any = {"concurrency_limit": None, "show_progress": "hidden"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
