@@ -10,7 +10,7 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, MistralConfig
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, MistralConfig, Trainer
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
@@ -248,3 +248,18 @@ def test_packed_scores_and_gradients_are_trls_for_each_architecture(kind: str) -
     ours, our_slopes = scores()
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(our_slopes, their_slopes, strict=True))
+
+
+def test_frozen_matrices_go_to_the_device_in_the_format_they_are_multiplied_in(
+    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move, moved = Trainer._move_model_to_device, []
+
+    def look(trainer: Trainer, model: Any, device: torch.device) -> None:
+        matrices = {name: weight for name, weight in model.named_parameters() if "_proj.base_layer" in name}
+        moved.append({weight.dtype for weight in matrices.values()})
+        move(trainer, model, device)
+
+    monkeypatch.setattr(Trainer, "_move_model_to_device", look)
+    run(tiny, tmp_path, settings=SETTINGS.model_copy(update={"precision": "bf16", "steps": 1}))
+    assert moved[0] == {torch.bfloat16}

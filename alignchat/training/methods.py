@@ -44,9 +44,8 @@ class _Prepared:
         trainer: Any = self
         # Sharded weights cannot be read by a part of the network that does not own them.
         if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
-            dtype = torch.bfloat16 if trainer.args.bf16 else torch.float32
-            fuse(trainer.model, dtype)
-            score_packed(trainer.model, dtype)
+            fuse(trainer.model, self._dtype())
+            score_packed(trainer.model, self._dtype())
         trainer.precompute_ref_logps = True
         trainer.train_dataset = self._precompute_ref_logps(
             trainer.train_dataset, "train", trainer.args.per_device_train_batch_size
@@ -55,6 +54,15 @@ class _Prepared:
     def reference_columns(self) -> dict[str, str]:
         """Return TRL's columns of reference log-probabilities, and whose they are."""
         raise NotImplementedError
+
+    def _dtype(self) -> torch.dtype:
+        trainer: Any = self
+        return torch.bfloat16 if trainer.args.bf16 else torch.float32
+
+    def _move_model_to_device(self, model: Any, device: torch.device) -> None:
+        # Moved in fp32, the frozen matrices would take twice the GPU memory that they take from then on.
+        fuse(model, self._dtype())
+        super()._move_model_to_device(model, device)  # type: ignore[misc]  # transformers'
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
