@@ -164,7 +164,8 @@ def lines(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             continue
         for score, facts in value.items():
             interval = f"{facts['value']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})"
-            yield f"{name}: {score}", interval, ""
+            p = f", p {facts['p_holm']:.3f}" if "p_holm" in facts else ""
+            yield f"{name}: {score}", interval + p, ""
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def table(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, value in found.items():
         text = str(value)
         if isinstance(value, dict):
-            text = ", ".join(f"{part} {number}" for part, number in value.items())
+            text = "memory {memory:,} KB, {threads} threads, {files} open files".format(**value)
         if isinstance(value, list):
             text = "; ".join(map(str, value)) or "0"
         yield name.replace("_", " "), text, asked.get(name, "")
