@@ -15,7 +15,7 @@ lint: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Hours for all; make bench ARGS="chat votes" runs these and rewrites their figures in benchmarks/README.md.
+# soak alone takes 20 minutes; make bench ARGS="chat votes" runs these two and rewrites their figures in benchmarks/README.md.
 bench: install-test
 	$(BIN)/python benchmarks/all.py $(ARGS)
 

@@ -49,11 +49,11 @@ ITALIAN = (
 )
 JOBS: Mapping[str, Job] = {
     "chat": _job("chat.py"),
-    "convert": _job("convert.py"),
+    "convert": _job("convert.py", takes="1 minute"),
     "batches": _job("batches.py"),
     "dataset": _job("dataset.py"),
     "training": _job("training.py"),
-    "fit": _job("fit.py"),
+    "fit": _job("fit.py", takes="5 minutes"),
     "click": _job("click.py"),
     "evaluation": _job("evaluation.py"),
     "bias_moves": _job("bias_moves.py"),
