@@ -33,6 +33,7 @@ NEWEST = "newest"
 PINNED_FILE, TOTAL_FILE = "pinned.json", "total.json"
 PARTING_SECONDS = 2.0
 MOST_ROWS = Limits().rows  # of one set, as of one file: a round's rows are all in memory
+MOST_BYTES = Limits().file_bytes
 EXPECTED_STATUS = 3  # of the child, where its last line is a sentence for people
 FILE_ENDINGS = (".jsonl", ".json", ".parquet")
 TEXT_ONLY = "an image set: only its texts are used"

@@ -19,6 +19,7 @@ from alignchat.fetch import Hub
 from alignchat.files import read_json, write_bytes, write_json
 from alignchat.hub_sets import (
     EXPECTED_STATUS,
+    MOST_BYTES,
     MOST_ROWS,
     NEWEST,
     PINNED_FILE,
@@ -29,7 +30,9 @@ from alignchat.hub_sets import (
     read_line,
 )
 
-PART_ROWS = 5_000
+PART_ROWS, PART_BYTES = 5_000, 64 << 20
+# A text that is in a Parquet file once can stand in all of its rows, so few are unpacked at a time.
+BATCH_ROWS = 100
 TELL_SECONDS = 0.2
 # The library would try 20 times, 5 seconds apart.
 RETRIES, RETRY_SECONDS = 3, 1
@@ -75,7 +78,13 @@ def _open(asked: Asked, commit: str, start: int) -> tuple[Iterator[dict[str, Any
         # What else there is, images above all, is not even read; nor more than a little ahead.
         cache = pyarrow.CacheOptions(prefetch_limit=0, range_size_limit=READ_AHEAD)
         options = ParquetFragmentScanOptions(cache_options=cache)
-        stream = _stream(asked, commit, fragment_scan_options=options, **({"columns": kept} if kept else {}))
+        stream = _stream(
+            asked,
+            commit,
+            fragment_scan_options=options,
+            batch_size=BATCH_ROWS,
+            **({"columns": kept} if kept else {}),
+        )
     info = (stream.info.splits or {}).get(asked.split)
     return iter(stream.skip(start)), info.num_examples if info and info.num_examples else None
 
@@ -96,7 +105,8 @@ def _stream(asked: Asked, commit: str, **how: Any) -> Any:
 def _publish(rows: Iterator[dict[str, Any]], place: Path, start: int, wanted: int | None, name: str) -> None:
     """Write the rows in parts, up to `wanted` in all; None for all there are."""
     begun = told = time.monotonic()
-    count, lines = start, []
+    count, lines, size = start, [], 0
+    kept = sum(path.stat().st_size for path in place.glob("*-*.jsonl"))
     try:
         while wanted is None or count < wanted:
             row = next(rows, None)
@@ -105,11 +115,14 @@ def _publish(rows: Iterator[dict[str, Any]], place: Path, start: int, wanted: in
                 break
             if count == MOST_ROWS:
                 raise _too_many(name)
-            lines.append(json.dumps(read_line(row), ensure_ascii=False) + "\n")
-            count += 1
-            if len(lines) == PART_ROWS:
+            line = (json.dumps(read_line(row), ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+            if kept + size + len(line) > MOST_BYTES:
+                raise _too_large(name, count)
+            lines.append(line)
+            size, count = size + len(line), count + 1
+            if len(lines) == PART_ROWS or size > PART_BYTES:
                 _write(place, count, lines)
-                lines = []
+                kept, lines, size = kept + size, [], 0
             now = time.monotonic()
             if now - told > TELL_SECONDS:
                 told = now
@@ -122,10 +135,15 @@ def _too_many(name: str) -> DataError:
     return DataError(f"{name} is asked for more rows than the limit; ask for a part: {name}:{MOST_ROWS}")
 
 
-def _write(place: Path, end: int, lines: list[str]) -> None:
+def _too_large(name: str, count: int) -> DataError:
+    return DataError(
+        f"{name} unpacks to more than the limit of {MOST_BYTES:,} bytes; ask for a part: {name}:{count}"
+    )
+
+
+def _write(place: Path, end: int, lines: list[bytes]) -> None:
     if lines:
-        content = "".join(lines).encode("utf-8", "surrogatepass")
-        write_bytes(part_path(place, end - len(lines), end), content)
+        write_bytes(part_path(place, end - len(lines), end), b"".join(lines))
 
 
 def _tell(name: str, done: int, wanted: int | None, rate: float) -> None:

@@ -201,6 +201,8 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "limite; dividilo.",
     r"(.*) is a JSON array of more than ([\d,]+) bytes; .*": r"\1 è una lista JSON di più di \2 byte; scrivi "
     "le sue righe come JSONL, una per riga.",
+    r"(.*) unpacks to more than the limit of ([\d,]+) bytes; ask for a part: (.*)": r"\1 si espande oltre il "
+    r"limite di \2 byte; chiedine una parte: \3",
     r"(.*) is asked for more rows than the limit; ask for a part: (.*)": r"Di \1 sono chieste più righe del "
     r"limite; chiedine una parte: \2",
     r"llama\.cpp was still trying (.*) after (\d+) s, so it was ended; .*": r"Dopo \2 s llama.cpp stava "
