@@ -1,5 +1,7 @@
 """Chat templates: what people typed stays text, whatever it looks like."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +115,57 @@ def test_a_template_that_does_not_end_is_ended(template: str, monkeypatch: pytes
     monkeypatch.setattr("alignchat.formats.template.SECONDS", 0.2)
     with pytest.raises(ModelError, match="it runs for longer than"):
         render(template, conversation(["hello"]), bos="", eos="", add_generation_prompt=True)
+
+
+GROWING = {
+    "plus": "{% set s.x = s.x + s.x %}",
+    "tilde": "{% set s.x = s.x ~ s.x %}",
+    "join": "{% set s.x = [s.x, s.x] | join(s.x) %}",
+    "join as a method": "{% set s.x = s.x.join([s.x, s.x]) %}",
+    "replace": "{% set s.x = s.x | replace('a', s.x) ~ 'a' %}",
+    "replace as a method": "{% set s.x = s.x.replace('a', s.x) ~ 'a' %}",
+    "format": "{% set s.x = ('{0}{0}').format(s.x) %}",
+    "percent": "{% set s.x = '%s%s' % (s.x, s.x) %}",
+    "lists within lists": "{% set s.x = [s.x, s.x] %}",
+    "dictionaries": "{% set s.x = {'a': s.x, 'b': s.x} %}",
+    "views": "{% set s.x = {'a': s.x, 'b': s.x}.items() %}",
+    "tuples compared": "{% set s.x = (s.x, s.x) %}{% set s.y = (s.y, s.y) %}{% if s.x == s.y %}{% endif %}",
+    "namespaces": "{% set s.x = namespace(a=s.x, b=s.x) %}",
+    "a block": "{% set y %}{{ s.x }}{{ s.x }}{% endset %}{% set s.x = y %}",
+    "a macro": "{% macro m(t) %}{{ t }}{{ t }}{% endmacro %}{% set s.x = m(s.x) %}",
+    "numbers": "{% set s.n = s.n * s.n %}",
+    "map": "{% set s.x = ['a' * 999] | map('replace', 'a', s.x) | join ~ 'a' %}",
+    "output": "{{ 'a' * 999999 }}",
+    "tabs": "{% set s.x = ('\t' * 999999).expandtabs(999999) %}",
+    "indent": "{% set s.x = ('a\n' * 99999) | indent(99999) %}",
+    "widths": "{% set s.x = ('%999999d' * 2) % (1, 1) %}",
+    "format widths": "{% set s.x = ('{0:999999}' * 99).format(1) %}",
+    "search": "{% set s.x = ('a' * 999999).rfind('b' ~ 'a' * 500000) %}",
+}
+
+
+@pytest.mark.parametrize("step", GROWING.values(), ids=GROWING.keys())
+def test_a_template_that_grows_what_it_has_is_ended_before_it_takes_time_or_memory(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alignchat.formats.template.LARGEST", 10_000)
+    monkeypatch.setattr("alignchat.formats.template.MOST_WORK", 1_000_000)
+    start = "{% set s = namespace(x='aa', y='aa', n=3) %}"
+    template = f"{start}{{% for i in range(99) %}}{step}{{% endfor %}}{{{{ s.x }}}}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="chat template refuses this conversation: it"):
+            render(template, conversation(["hello"]), bos="", eos="", add_generation_prompt=True)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000_000
+
+
+def test_a_chain_that_could_be_computed_while_it_is_compiled_is_ended() -> None:
+    template = "{{ 'a'" + "|replace('a', 'aa')" * 25 + " }}"
+    with pytest.raises(ModelError, match="something too large"):
+        render(template, [], bos="", eos="", add_generation_prompt=True)
 
 
 def test_arithmetic_of_published_templates_works() -> None:
