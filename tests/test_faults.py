@@ -252,6 +252,34 @@ def test_a_client_that_goes_away_in_the_middle_leaves_its_reply_and_the_place_to
         assert loop._store.completions()[-1].text == "base says short"
 
 
+def test_two_tabs_on_one_conversation_mix_no_turns_and_lose_no_vote(loop: Loop) -> None:
+    """Both post after the reply they show; meanwhile one votes, stops, regenerates and edits."""
+    shown = [*loop.reply(None, "hello")][-1].completion_id
+    talk = loop.conversations.completion(shown).conversation_id
+    one, other = loop.reply(talk, "one", after=shown), loop.reply(talk, "other", after=shown)
+    begun = next(one).completion_id
+    loop.rate(shown, True)
+    again = [*loop.again(shown)][-1].completion_id
+    stopped = next(other).completion_id
+    other.close()
+    loop.rate(stopped, False)
+    ended = [*one][-1].completion_id
+    mine = loop.edit(shown, "mine")
+    loop.rate(again, False)
+    loop.rate(ended, True)
+    kept = {c.id: c for c in loop._store.completions()}
+    first = ["hello", kept[shown].text]
+    assert begun == ended
+    assert {id: [m.content for m in c.prompt] for id, c in kept.items()} == {
+        shown: ["hello"], again: ["hello"], mine: ["hello"], ended: [*first, "one"],
+        stopped: [*first, "other"],
+    }  # fmt: skip
+    assert {c.conversation_id for c in kept.values()} == {talk}
+    assert [kept[id].finished for id in (shown, again, ended, stopped)] == [True, True, True, False]
+    votes = {t.completion_id: t.up for t in loop._store.thumbs()}
+    assert votes == {shown: True, stopped: False, again: False, ended: True}
+
+
 def test_two_apps_on_one_folder_see_what_each_other_says(loop: Loop, tmp_path: Path) -> None:
     with Loop.open(config.load(tmp_path / "data"), lambda: ScriptedEngine(echo)) as other:
         *_, reply = loop.reply(None, "hello")

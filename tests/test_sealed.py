@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -12,10 +13,12 @@ from uuid import uuid4
 import pytest
 
 from alignchat import config
+from alignchat.accounts import Accounts
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from benchmarks import page
 from tests.tiny_models import write_llama
+from tests.visitors import Visitor
 
 TOKEN = "hf_TOKENTHATGOESNOWHERE"
 KEY = "key-that-goes-nowhere"
@@ -101,3 +104,35 @@ def test_a_token_goes_nowhere_and_nothing_is_asked_of_the_network(
     kept = [path for path in data.rglob("*") if path.is_file()]
     assert len(kept) > 10
     assert [p.name for p in kept if TOKEN.encode() in (c := p.read_bytes()) or KEY.encode() in c] == []
+
+
+def test_an_app_says_no_password_and_no_key_that_it_is_shown(tmp_path: Path) -> None:
+    secret, wrong, key = "a good password", "a wrong password", "a-key-that-nobody-guesses"
+    Accounts(tmp_path).add("anna", "owner", secret)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {"HF_TOKEN": TOKEN, "ALIGNCHAT_API__ENABLED": "1", "ALIGNCHAT_API__KEY": key}
+    app = subprocess.Popen(
+        [sys.executable, "app.py", "--data", str(tmp_path), "--port", str(port), "--no-browser"],
+        cwd=page.ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    try:
+        assert app.stdout
+        said = ""
+        while "alignchat is at" not in said:
+            line = app.stdout.readline()
+            assert line, said
+            said += line
+        visitors = [Visitor.signing_in(port, "anna", password) for password in (wrong, secret)]
+        assert [bool(visitor.cookie) for visitor in visitors] == [False, True]
+        for shown, status in (("a-key-that-is-another", 401), (key, 200)):
+            headers = {"authorization": f"Bearer {shown}"}
+            assert Visitor(port=port).ask("GET", "/v1/models", headers=headers)[0] == status
+    finally:
+        app.terminate()
+        said += app.communicate(timeout=60)[0]
+    everything = said.encode() + b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    secrets = (secret, wrong, key, "a-key-that-is-another", TOKEN, visitors[1].cookie.partition("=")[2])
+    assert [text for text in secrets if text.encode() in everything] == []
