@@ -11,3 +11,10 @@ def test_every_test_that_the_security_page_names_is_there() -> None:
     sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 30
     assert named - set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE)) == set()
+
+
+def test_nothing_opens_an_archive_or_a_pickle() -> None:
+    code = [p for folder in ("alignchat", "feedback_store") for p in (ROOT / folder).rglob("*.py")]
+    assert len(code) > 100
+    unwanted = r"\b(zipfile|tarfile|unpack_archive|pickle|shelve|marshal)\b *(\.|\(|$|as\b|,|import)"
+    assert [p.name for p in code if re.search(unwanted, p.read_text("utf-8"), re.MULTILINE)] == []
