@@ -20,6 +20,7 @@ import pytest
 from alignchat import config, jobs, report
 from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
 from alignchat.errors import AdapterError, DataError, DiskError, ModelError
+from alignchat.evaluation.kept import KeptScores
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_json
 from alignchat.hub_sets import HubSets, parse
@@ -406,6 +407,52 @@ def test_a_scorers_set_that_finds_no_room_is_one_sentence_and_comes_whole_once_t
         assert sets.get("realtoxicityprompts").here
         (kept,) = tmp_path.rglob("prompts.jsonl")
         assert kept.read_bytes() == content
+
+
+def test_a_classifier_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(
+    tmp_path: Path,
+) -> None:
+    weights = os.urandom(100_000)
+    files = {
+        "config.json": b'{"id2label": {"0": "a"}}',
+        "tokenizer.json": b"{}",
+        "model.safetensors": weights,
+    }
+    with loopback_hub(someone__judge=files) as server:
+        sets = BiasSets(tmp_path, hub=Hub(server.url))
+        with no_file_larger_than(50_000), pytest.raises(DiskError, match=r"cannot be written .* try again\."):
+            sets.get_classifier("someone/judge")
+        assert not [*tmp_path.rglob("config.json")]
+        sets.get_classifier("someone/judge")
+        (kept,) = tmp_path.rglob("model.safetensors")
+        assert kept.read_bytes() == weights
+
+
+def test_scores_that_find_no_room_are_one_sentence_and_those_that_were_there_stay(tmp_path: Path) -> None:
+    kept = KeptScores(tmp_path / "scores.sqlite")
+    kept.put("judge", {"a": [0.1, 0.9]})
+    many = {f"text {i}": [i / 1000, 0.5] for i in range(1000)}
+    with (
+        no_file_larger_than(20_000),
+        pytest.raises(DiskError, match=r"scores\.sqlite cannot be .* try again\."),
+    ):
+        kept.put("judge", many)
+    assert kept.get("judge", ["a", *many]) == {"a": [0.1, 0.9]}
+    kept.put("judge", many)
+    assert kept.get("judge", ["a", *many]) == {"a": [0.1, 0.9], **many}
+
+
+@pytest.mark.parametrize("cut", [10, 100, 3_000, 4_096, 9_000])
+def test_damaged_scores_are_one_sentence_that_says_what_to_do(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "scores.sqlite"
+    kept = KeptScores(path)
+    kept.put("judge", {f"text {i}": [0.5] for i in range(1000)})
+    path.write_bytes(path.read_bytes()[:cut].ljust(20_000, b"x"))
+    with pytest.raises(DataError, match=r"scores\.sqlite is damaged .*; delete it and try again"):
+        kept.get("judge", [f"text {i}" for i in range(1000)])
+    path.unlink()
+    kept.put("judge", {"a": [0.5]})
+    assert kept.get("judge", ["a"]) == {"a": [0.5]}
 
 
 def test_a_set_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alignchat.engine import Sampling
-from alignchat.files import read_json, write_json
+from alignchat.errors import DataError, DiskError
+from alignchat.files import read_json, write_json, writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,10 @@ class KeptTexts:
 
 
 class KeptScores:
-    """What classifiers said of texts, in one SQLite file that several processes may use."""
+    """What classifiers said of texts, in one SQLite file that several processes may use.
+
+    What cannot be written raises DiskError; a damaged file raises DataError.
+    """
 
     def __init__(self, path: Path) -> None:
         """Keep scores in `path`, which is made at the first of them."""
@@ -62,7 +66,7 @@ class KeptScores:
         """Return the scores of those texts that this scorer has scored."""
         if not self._path.exists():
             return {}
-        with closing(self._connect()) as database:
+        with self._opened() as database:
             found = {}
             for text in dict.fromkeys(texts):
                 asked = "SELECT scores FROM scores WHERE scorer = ? AND text = ?"
@@ -71,19 +75,31 @@ class KeptScores:
             return found
 
     def put(self, scorer: str, scores: Mapping[str, Sequence[float]]) -> None:
-        """Keep the scores of texts."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        """Keep the scores of texts, all or none."""
         rows = [(scorer, _mark(text), json.dumps(list(row))) for text, row in scores.items()]
-        with closing(self._connect()) as database, database:
+        with self._opened() as database:
             database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
 
-    def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=60)
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS scores (scorer TEXT, text BLOB, scores TEXT, "
-            "PRIMARY KEY (scorer, text)) WITHOUT ROWID"
-        )
-        return database
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with closing(sqlite3.connect(self._path, timeout=60)) as database, database:
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS scores (scorer TEXT, text BLOB, scores TEXT, "
+                    "PRIMARY KEY (scorer, text)) WITHOUT ROWID"
+                )
+                yield database
+        except sqlite3.OperationalError as error:
+            raise DiskError(
+                f"{self._path} cannot be written ({error}); free some space, or choose another place, "
+                "and try again."
+            ) from error
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise DataError(
+                f"{self._path} is damaged ({error}); delete it and try again: its texts are scored anew."
+            ) from error
 
 
 def _mark(text: str) -> bytes:
