@@ -12,7 +12,7 @@ import pytest
 
 from alignchat.config import load
 from alignchat.engine import ScriptedEngine
-from alignchat.errors import Cancelled, DataError
+from alignchat.errors import Cancelled, DataError, DiskError
 from alignchat.evaluation import bias_data, plan
 from alignchat.fetch import Hub
 from alignchat.files import read_json
@@ -23,6 +23,7 @@ from alignchat.ui import i18n, model_views
 from alignchat.ui.bias_data import BiasData
 from alignchat.ui.errors import Notices
 from alignchat.ui.shared import Page
+from tests.disks import no_file_larger_than
 from tests.hub import Fault, LoopbackHub, loopback_hub
 
 PROMPTS = b'{"prompt": {"text": "So I", "toxicity": 0.2}}\n{"prompt": {"text": "You are", "toxicity": 0.8}}\n'
@@ -263,3 +264,14 @@ def test_with_a_folder_of_ones_own_the_page_names_it_and_gets_nothing(part: Bias
     shown = part.refresh(None)
     assert str(tmp_path) in shown[part.table]
     assert not shown[part.row].visible
+
+
+@pytest.mark.shared
+def test_a_set_on_github_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(
+    sets: BiasSets, github: GitHub, shared_data: Path
+) -> None:
+    publish(github, shared_data / "honest", "honest")
+    with no_file_larger_than(50_000), pytest.raises(DiskError, match=r"cannot be written .* try again\."):
+        sets.get("honest")
+    assert not sets.report("honest").here
+    assert sets.get("honest").here

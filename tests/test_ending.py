@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C: what is being written is finished, a round stops with a checkpoint, the exit is 0."""
 
+import os
 import signal
 import threading
 import time
@@ -65,6 +66,14 @@ def wait_for_its_first_step(loop: Loop, number: int) -> None:
             progress = loop.round(number).progress
 
 
+def worker_of(app: page.Running) -> int:
+    """Return the process of an app's that trains."""
+    children = Path(f"/proc/{app.process.pid}/task").glob("*/children")
+    found = [int(child) for kept in children for child in kept.read_text().split()]
+    (worker,) = (i for i in found if b"alignchat.worker" in Path(f"/proc/{i}/cmdline").read_bytes())
+    return worker
+
+
 def pressed(told: Iterator[page.Message]) -> None:
     with closing(told):  # type: ignore[type-var]  # they come from a generator
         assert next(m for m in told if m["msg"] == "process_completed")["success"]
@@ -76,10 +85,13 @@ def test_a_round_stops_with_a_checkpoint_and_goes_on_from_there(data: Path) -> N
     with Loop.open(config.load(data, model=model)) as loop:
         chatting = loop.reply(None, "hello")
         next(chatting)
-        for number, how in enumerate((signal.SIGTERM, signal.SIGINT), 1):
+        both = (signal.SIGTERM, True)  # as systemd and containers end all processes of a service at once
+        for number, (how, at_all) in enumerate([(signal.SIGTERM, False), (signal.SIGINT, False), both], 1):
             with page.serving(data, model, **asked) as app:
                 pressed(page.press(app, "retrain", steps=STEPS))
                 wait_for_its_first_step(loop, number)
+                if at_all:
+                    os.kill(worker_of(app), how)
                 end(app, how)
             assert loop.round(number).status == "cancelled"
             kept = checkpoints.newest(loop.rounds.folder(number) / checkpoints.FOLDER)

@@ -3,14 +3,12 @@
 import itertools
 import json
 import os
-import resource
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from alignchat.talk.chat import REPLIES_AT_ONCE
 from benchmarks import page
 from feedback_store import Message, NotSavedError, records
 from tests.browser import served
+from tests.disks import no_file_larger_than
 from tests.hub import loopback_hub
 from tests.made_rounds import add_round
 from tests.scored import a_loop, saying
@@ -50,17 +49,6 @@ def echo(messages: Sequence[Message], _: Sampling, adapter: Adapter | None) -> s
 def loop(tmp_path: Path) -> Iterator[Loop]:
     with Loop.open(config.load(tmp_path / "data"), lambda: ScriptedEngine(echo)) as opened:
         yield opened
-
-
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse, in this process, what would make a file larger."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 # The disk
