@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from alignchat.accounts import Accounts
 from alignchat.engine import ScriptedEngine
 from alignchat.loop import Loop
 from benchmarks import page
+from tests.hub import loopback_hub
 from tests.tiny_models import write_llama
 from tests.visitors import Visitor
 
@@ -104,6 +106,34 @@ def test_a_token_goes_nowhere_and_nothing_is_asked_of_the_network(
     kept = [path for path in data.rglob("*") if path.is_file()]
     assert len(kept) > 10
     assert [p.name for p in kept if TOKEN.encode() in (c := p.read_bytes()) or KEY.encode() in c] == []
+
+
+def test_a_download_that_is_refused_on_the_page_tells_no_token(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with loopback_hub(someone__gated={"m.Q8_0.gguf": write_llama(tmp_path / "m.gguf").read_bytes()}) as hub:
+        hub.token = "hf_" + "another" * 4
+        data, environment = (
+            tmp_path / "data",
+            {"HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url},
+        )
+        with page.serving(data, None, **environment) as app:
+            with closing(
+                page.press(app, "model-add-run", model_source="someone/gated", model_name="")
+            ) as told:  # type: ignore[type-var]
+                assert next(m for m in told if m["msg"] == "process_completed")["success"]
+            shown, tries = "", 0
+            while "accept its terms" not in shown:
+                assert (tries := tries + 1) < 300, shown
+                threading.Event().wait(0.05)
+                with closing(page.press(app, "transfer-cancel")) as told:  # type: ignore[type-var]
+                    shown = json.dumps(next(m for m in told if m["msg"] == "process_completed"))
+        said = capfd.readouterr()
+        assert any(asked["authorization"] == f"Bearer {TOKEN}" for asked in hub.asked("m.Q8_0", "HEAD"))
+    everything = (shown + said.out + said.err).encode()
+    everything += b"".join(p.read_bytes() for p in data.rglob("*") if p.is_file())
+    assert b"alignchat is at" in everything
+    assert TOKEN.encode() not in everything
 
 
 def test_an_app_says_no_password_and_no_key_that_it_is_shown(tmp_path: Path) -> None:
