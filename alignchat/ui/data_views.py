@@ -59,7 +59,9 @@ def facts(manifest: Mapping[str, Any], texts: Texts) -> str:
     """Return sentences on weights, lengths, languages, people and conflicts, and the checksum."""
     said = []
     if weights := manifest["kto_weights"]:
-        up, down = weights["desirable"], weights["undesirable"]
+        up, down = (
+            f"{weights[side]:.2f}".replace(".", texts["decimal"]) for side in ("desirable", "undesirable")
+        )
         counts = {key: weights[f"{key}_rows"] for key in ("desirable", "undesirable")}
         said.append(texts["data_weights"].format(up=up, down=down, **counts))
     if row := manifest["tokens"]["row"]:

@@ -87,12 +87,12 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"KTO learns from good and bad replies, and there are (\d+) and (\d+): mark a bad one\.": "KTO impara "
     r"da risposte buone e cattive, e ora sono \1 e \2: segnane una cattiva.",
     r"Good to bad is (\d+) to (\d+), within 1:1 and 4:3\.": r"Buone e cattive sono \1 a \2, fra 1:1 e 4:3.",
-    r"Good to bad is (\d+) to (\d+); .* (\d+) more bad would do; .* weighs (.*) times\.": "Buone e cattive "
-    r"sono \1 a \2; la misura giusta va da 1:1 a 4:3. Bastano altre \3 cattive; fino ad allora ogni cattiva "
-    r"pesa \4 volte.",
-    r"Good to bad is (\d+) to (\d+); .* (\d+) more good would do; .* weighs (.*) times\.": "Buone e cattive "
-    r"sono \1 a \2; la misura giusta va da 1:1 a 4:3. Bastano altre \3 buone; fino ad allora ogni buona pesa "
-    r"\4 volte.",
+    r"Good to bad is (\d+) to (\d+); .* (\d+) more bad would do; .* weighs (\d+)\.(\d+) times\.": "Buone e "
+    r"cattive sono \1 a \2; la misura giusta va da 1:1 a 4:3. Cattive da aggiungere: \3; fino ad allora ogni "
+    r"cattiva pesa \4,\5 volte.",
+    r"Good to bad is (\d+) to (\d+); .* (\d+) more good would do; .* weighs (\d+)\.(\d+) times\.": "Buone e "
+    r"cattive sono \1 a \2; la misura giusta va da 1:1 a 4:3. Buone da aggiungere: \3; fino ad allora ogni "
+    r"buona pesa \4,\5 volte.",
     r"(\d+) more replies to judge: .* hold (\d+) or more\.": r"Altre \1 risposte da giudicare: KTO misura "
     r"ciascuna contro le altre del suo gruppo, che dovrebbe averne almeno \2.",
     r"(\d+) judged replies fill a batch of (\d+)\.": r"\1 risposte giudicate riempiono un gruppo di \2.",

@@ -49,9 +49,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "data_source_edit": ("edits", "correzioni"),
     "data_source_both bad": ("both bad", "male entrambe"),
     "data_weights": (
-        "KTO weighs desirable replies {up:.2f} and undesirable ones {down:.2f}, so that neither side drowns "
+        "KTO weighs desirable replies {up} and undesirable ones {down}, so that neither side drowns "
         "the other: {desirable} against {undesirable} in one pass, pulling between 1:1 and 4:3.",
-        "KTO pesa {up:.2f} le risposte desiderabili e {down:.2f} le indesiderabili, così nessuna parte copre "
+        "KTO pesa {up} le risposte desiderabili e {down} le indesiderabili, così nessuna parte copre "
         "l'altra: {desirable} contro {undesirable} in un giro, con una forza fra 1:1 e 4:3.",
     ),
     "data_lengths": (
