@@ -56,7 +56,7 @@ CACHE_FOLDER = "cache"
 TEXTS_FOLDER = "texts"
 REPLIES = 8
 WANT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "bad_alloc", "start new thread")
-WANT_OF_DISK = ("no space left", "file too large", "quota exceeded", "file write failed")
+WANT_OF_DISK = ("no space left", "file too large", "quota exceeded", "file write failed", "disk is full")
 OUT_OF_DISK = "The disk is full, so a file of the round could not be written; free some space and resume."
 OUT_OF_MEMORY = (
     "The machine ran out of memory; close other programs and resume, or begin a round with a smaller "

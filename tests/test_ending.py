@@ -22,6 +22,8 @@ from tests.tiny_models import write_llama
 
 STEPS = 10  # one of the choices on the page
 SECONDS = 10
+# A signal, and whether the worker gets it too, as where systemd ends all processes of a service.
+ENDINGS = ((signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGTERM, True))
 
 
 def test_closing_keeps_what_has_come_of_replies_under_way_and_begins_no_more(tmp_path: Path) -> None:
@@ -85,8 +87,7 @@ def test_a_round_stops_with_a_checkpoint_and_goes_on_from_there(data: Path) -> N
     with Loop.open(config.load(data, model=model)) as loop:
         chatting = loop.reply(None, "hello")
         next(chatting)
-        both = (signal.SIGTERM, True)  # as systemd and containers end all processes of a service at once
-        for number, (how, at_all) in enumerate([(signal.SIGTERM, False), (signal.SIGINT, False), both], 1):
+        for number, (how, at_all) in enumerate(ENDINGS, 1):
             with page.serving(data, model, **asked) as app:
                 pressed(page.press(app, "retrain", steps=STEPS))
                 wait_for_its_first_step(loop, number)

@@ -28,6 +28,7 @@ from alignchat.rounds import ROUND_FILE, SCORECARD_FILE
 from alignchat.shelf.bias_sets import BiasSets
 from alignchat.shelf.models import Models
 from alignchat.talk.chat import REPLIES_AT_ONCE
+from alignchat.ui.i18n import translated
 from benchmarks import page
 from feedback_store import Message, NotSavedError, records
 from tests.browser import served
@@ -436,8 +437,9 @@ def test_damaged_scores_are_one_sentence_that_says_what_to_do(tmp_path: Path, cu
     kept = KeptScores(path)
     kept.put("judge", {f"text {i}": [0.5] for i in range(1000)})
     path.write_bytes(path.read_bytes()[:cut].ljust(20_000, b"x"))
-    with pytest.raises(DataError, match=r"scores\.sqlite is damaged .*; delete it and try again"):
+    with pytest.raises(DataError, match=r"scores\.sqlite is damaged .*; delete it and try again") as told:
         kept.get("judge", [f"text {i}" for i in range(1000)])
+    assert "scores.sqlite è danneggiato" in translated(str(told.value), "it")
     path.unlink()
     kept.put("judge", {"a": [0.5]})
     assert kept.get("judge", ["a"]) == {"a": [0.5]}

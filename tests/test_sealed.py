@@ -113,14 +113,11 @@ def test_a_download_that_is_refused_on_the_page_tells_no_token(
 ) -> None:
     with loopback_hub(someone__gated={"m.Q8_0.gguf": write_llama(tmp_path / "m.gguf").read_bytes()}) as hub:
         hub.token = "hf_" + "another" * 4
-        data, environment = (
-            tmp_path / "data",
-            {"HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url},
-        )
+        data = tmp_path / "data"
+        environment = {"HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url}
+        asked = {"model_source": "someone/gated", "model_name": ""}
         with page.serving(data, None, **environment) as app:
-            with closing(
-                page.press(app, "model-add-run", model_source="someone/gated", model_name="")
-            ) as told:  # type: ignore[type-var]
+            with closing(page.press(app, "model-add-run", **asked)) as told:  # type: ignore[type-var]
                 assert next(m for m in told if m["msg"] == "process_completed")["success"]
             shown, tries = "", 0
             while "accept its terms" not in shown:
@@ -129,7 +126,7 @@ def test_a_download_that_is_refused_on_the_page_tells_no_token(
                 with closing(page.press(app, "transfer-cancel")) as told:  # type: ignore[type-var]
                     shown = json.dumps(next(m for m in told if m["msg"] == "process_completed"))
         said = capfd.readouterr()
-        assert any(asked["authorization"] == f"Bearer {TOKEN}" for asked in hub.asked("m.Q8_0", "HEAD"))
+        assert any(sent["authorization"] == f"Bearer {TOKEN}" for sent in hub.asked("m.Q8_0", "HEAD"))
     everything = (shown + said.out + said.err).encode()
     everything += b"".join(p.read_bytes() for p in data.rglob("*") if p.is_file())
     assert b"alignchat is at" in everything

@@ -12,7 +12,7 @@ from alignchat.hub_sets import KNOWN
 from alignchat.rows.preferences import PairedRow, Row
 from alignchat.shelf.under_way import Transfer
 from alignchat.ui import views
-from alignchat.ui.i18n import Language, Texts, translated
+from alignchat.ui.i18n import Language, Texts, decimal, translated
 
 if TYPE_CHECKING:
     from alignchat.rows.lengths import TokenizedRow
@@ -59,9 +59,7 @@ def facts(manifest: Mapping[str, Any], texts: Texts) -> str:
     """Return sentences on weights, lengths, languages, people and conflicts, and the checksum."""
     said = []
     if weights := manifest["kto_weights"]:
-        up, down = (
-            f"{weights[side]:.2f}".replace(".", texts["decimal"]) for side in ("desirable", "undesirable")
-        )
+        up, down = (decimal(weights[side], ".2f", texts) for side in ("desirable", "undesirable"))
         counts = {key: weights[f"{key}_rows"] for key in ("desirable", "undesirable")}
         said.append(texts["data_weights"].format(up=up, down=down, **counts))
     if row := manifest["tokens"]["row"]:

@@ -5,7 +5,17 @@ import re
 from alignchat.ui.italian_errors import ITALIAN_ERRORS
 from alignchat.ui.texts import LANGUAGES, TEXTS, Language, Texts
 
-__all__ = ["LANGUAGES", "TEXTS", "Language", "Texts", "choose", "error_sentence", "round_mark", "round_name"]
+__all__ = [
+    "LANGUAGES",
+    "TEXTS",
+    "Language",
+    "Texts",
+    "choose",
+    "decimal",
+    "error_sentence",
+    "round_mark",
+    "round_name",
+]
 
 
 def choose(accepted: str | None) -> Language:
@@ -31,6 +41,11 @@ def translated(sentence: str, language: Language) -> str:
             if found := re.fullmatch(pattern, sentence, re.DOTALL):
                 return found.expand(translation)
     return sentence
+
+
+def decimal(value: float, form: str, texts: Texts) -> str:
+    """Return a number in a format of Python's, as people of the language write it."""
+    return format(value, form).replace(".", texts["decimal"])
 
 
 def round_name(number: int, texts: Texts, *, capital: bool = False) -> str:

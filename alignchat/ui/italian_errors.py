@@ -28,6 +28,8 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     "resta com'è; riprendi il round.",
     r"(.*) cannot be written \(.*\); .*": r"Non si può scrivere \1; libera spazio o scegli un altro posto, "
     "poi riprova.",
+    r"(.*) is damaged \((.*)\); delete it and try again: its texts .*": r"\1 è danneggiato (\2); cancellalo "
+    "e riprova: i suoi testi si misurano di nuovo.",
     r"Another program is starting a round right now.*": "Un altro programma sta avviando un round proprio "
     "ora; riprova.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "

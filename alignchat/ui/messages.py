@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from alignchat.talk.chat import Reply
 from alignchat.talk.conversations import Turn
-from alignchat.ui.i18n import Texts, round_name
+from alignchat.ui.i18n import Texts, decimal, round_name
 
 LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
@@ -120,8 +120,7 @@ def _sampling_facts(known: Mapping[str, Any], texts: Texts) -> list[str]:
         facts.append(texts["fact_tokens"].format(n=known["tokens"]))
     for key, name, form in (("rate", "tokens_per_second", ".1f"), ("temperature", "temperature", "g")):
         if name in known:
-            value = format(known[name], form).replace(".", texts["decimal"])
-            facts.append(texts[f"fact_{key}"].format(**{key: value}))
+            facts.append(texts[f"fact_{key}"].format(**{key: decimal(known[name], form, texts)}))
     if "seed" in known:
         facts.append(texts["fact_seed"].format(seed=known["seed"]))
     return facts

@@ -11,7 +11,7 @@ from alignchat.shelf.models import ModelReport
 from alignchat.shelf.transfer import Progress
 from alignchat.shelf.under_way import Transfer
 from alignchat.ui import views
-from alignchat.ui.i18n import Language, Texts, translated
+from alignchat.ui.i18n import Language, Texts, decimal, translated
 
 
 def line(report: ModelReport, in_use: bool, texts: Texts) -> str:
@@ -67,9 +67,9 @@ def failure(transfer: Transfer[Any], language: Language, texts: Texts) -> str:
 
 def size(count: float, texts: Texts) -> str:
     """Return a number of bytes as people of the language write it."""
-    digits = 0 if count >= 1e8 else 1
-    text = f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.{digits}f} MB"
-    return text.replace(".", texts["decimal"])
+    if count >= 1e9:
+        return f"{decimal(count / 1e9, '.2f', texts)} GB"
+    return f"{decimal(count / 1e6, '.0f' if count >= 1e8 else '.1f', texts)} MB"
 
 
 def _parts(transfer: Transfer[Any], texts: Texts) -> list[str]:
