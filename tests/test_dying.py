@@ -3,10 +3,11 @@
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,14 @@ def test_a_worker_on_a_full_disk_says_so_and_the_round_ends_once_there_is_room(
     (rounds.folder(1) / ERROR_FILE).unlink()
     assert work("change", NEVER, rounds.folder(1)) == 0
     assert reports.report(rounds, 1).scores == trained.scores
+
+
+def test_a_full_disk_that_sqlite_reports_is_one_too() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            database.execute("CREATE TABLE nats (key BLOB, value REAL)")
+    assert worker._sentence(full.value) == worker.OUT_OF_DISK
 
 
 def test_a_worker_without_memory_says_so_and_what_to_change(
