@@ -67,7 +67,7 @@ def test_each_verdict_has_its_words_and_both_rounds_are_named() -> None:
 def test_what_the_rows_of_a_round_lack_is_listed_where_one_can_start() -> None:
     rows = {"train": 36, "test": 4, "desirable": 30, "undesirable": 10, "prompts": 40}
     assert feedback_views.missing(coach.of_rows("kto", rows), "en").startswith("\n- Good to bad is 30 to 10;")
-    assert "13 cattive" in feedback_views.missing(coach.of_rows("kto", rows), "it")
+    assert "Cattive da aggiungere: 13" in feedback_views.missing(coach.of_rows("kto", rows), "it")
     assert feedback_views.missing(coach.of_rows("dpo", rows), "en") == ""
     assert feedback_views.missing(coach.of_rows("dpo", rows | {"train": 0, "test": 0}), "en") == ""
     assert feedback_views.missing(coach.of_rows("orpo", rows), "en") == ""
@@ -81,4 +81,4 @@ def test_the_coach_names_each_thing_that_is_missing_with_its_paper(language: i18
     assert shown.count('class="unmet"') == 4
     assert shown.count('class="met"') == 1
     assert "https://arxiv.org/abs/2402.01306" in shown
-    assert ("13 more bad" if language == "en" else "altre 13 cattive") in shown
+    assert ("13 more bad" if language == "en" else "Cattive da aggiungere: 13") in shown
