@@ -1,35 +1,53 @@
 // Hears every answer of the server. Gradio closes its stream when no answer is due, and one that is asked for
 // at that moment is sent to nobody: the next thing asked for would open the stream again, so one is.
 (() => {
+  const PATIENCE = 100; // milliseconds that Gradio has to open a stream by itself
   const due = new Set(); // ids of what was asked for and is not answered
   const fetched = window.fetch;
+  let streams = 0;
+
+  const look = () =>
+    setTimeout(() => {
+      if (streams || !due.size) return;
+      due.clear();
+      document.getElementById("hear").click();
+    }, PATIENCE);
 
   const hear = async (body) => {
     const parts = body.pipeThrough(new TextDecoderStream()).getReader();
-    let heard = "", closed = false;
-    try {
-      for (let part = await parts.read(); !part.done; part = await parts.read()) {
-        const lines = (heard + part.value).split("\n");
-        heard = lines.pop();
-        for (const line of lines.filter((line) => line.startsWith("data:"))) {
-          const { msg, event_id } = JSON.parse(line.slice(5));
-          if (msg === "process_completed") due.delete(event_id);
-          closed ||= msg === "close_stream";
-        }
+    let heard = "";
+    for (let part = await parts.read(); !part.done; part = await parts.read()) {
+      const lines = (heard + part.value).split("\n");
+      heard = lines.pop();
+      for (const line of lines.filter((line) => line.startsWith("data:"))) {
+        const { msg, event_id } = JSON.parse(line.slice(5));
+        if (msg === "process_completed") due.delete(event_id);
       }
-    } catch {
-      // The page ends a stream as soon as it is told that nothing is due.
     }
-    if (!closed || !due.size) return;
-    due.clear();
-    document.getElementById("hear").click();
+  };
+
+  const stream = async (asked) => {
+    streams += 1;
+    let ended = Promise.resolve();
+    try {
+      const answer = await fetched(...asked);
+      if (answer.ok) ended = hear(answer.clone().body);
+      return answer;
+    } finally {
+      ended
+        .catch((error) => error.name === "AbortError" || due.clear()) // Else the connection is lost, as Gradio says.
+        .then(() => { streams -= 1; look(); });
+    }
   };
 
   window.fetch = async (...asked) => {
-    const answer = await fetched(...asked);
     const address = String(asked[0]?.url ?? asked[0]);
-    if (answer.ok && address.includes("/queue/join")) due.add((await answer.clone().json()).event_id);
-    if (answer.ok && address.includes("/queue/data")) hear(answer.clone().body);
+    if (address.includes("/queue/data")) return stream(asked);
+    const answer = await fetched(...asked);
+    if (answer.ok && address.includes("/queue/join")) {
+      due.add((await answer.clone().json()).event_id);
+      look();
+    }
     return answer;
   };
 })();
