@@ -254,7 +254,7 @@ def test_a_small_file_of_the_hub_that_unpacks_to_too_much_is_one_sentence_and_it
     order = {"name": UNPAIRED, "split": "train", "revision": None, "commit": None, "rows": None}
     order |= {"share": None, "folder": str(sets.place(asked))}
     # A process of its own: the hub's address is read once, when its library is imported.
-    child = f"from alignchat.rows import set_child; set_child.{most} = {value}; sys.exit(set_child.main())"
+    child = f"from alignchat.rows import set_child; set_child.{most} = {value}; set_child.main(sys.argv[1])"
     for sentence in (rf"ask for a part: {UNPAIRED}:\d+$", "limit"):  # what is kept counts too
         done = subprocess.run(
             [sys.executable, "-c", f"import sys; {child}", json.dumps(order)],

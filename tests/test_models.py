@@ -455,7 +455,7 @@ def test_from_the_command_line_ctrl_c_keeps_the_part_and_a_second_get_goes_on(
     server: LoopbackHub, tmp_path: Path
 ) -> None:
     sent = 100_000
-    server.fail(Q8, Fault(stall_after=sent))
+    server.fail(Q8, Fault(stall_after=sent), Fault(stall_after=0))  # The second where the machine is slow.
     get = ("--data", tmp_path, "models", "get", "minerva-350m", "--quant", "Q8_0", "--json")
     first = command(*get, url=server.url)
     assert server.stalled.wait(20)
@@ -464,6 +464,7 @@ def test_from_the_command_line_ctrl_c_keeps_the_part_and_a_second_get_goes_on(
     out, said = first.communicate(timeout=20)
     assert (first.returncode, out) == (1, "")
     assert "Traceback" not in said
+    server.faults.clear()
     second = command(*get, url=server.url)
     out, said = second.communicate(timeout=60)
     assert (second.returncode, json.loads(out)["state"]) == (0, "ready"), said

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from alignchat.errors import EXPECTED, DataError
 from alignchat.fetch import Hub
@@ -156,21 +156,16 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
 
 
-def main() -> int:
-    """Get what is ordered on the command line."""
+def main(order: str) -> NoReturn:
+    """Get what is ordered, and end the process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
-        get(json.loads(sys.argv[1]))
-    except EXPECTED as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return EXPECTED_STATUS
-    return 0
-
-
-if __name__ == "__main__":
     status = 1
     try:
-        status = main()
+        get(json.loads(order))
+        status = 0
+    except EXPECTED as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        status = EXPECTED_STATUS
     except Exception:
         traceback.print_exc()
     finally:
@@ -178,3 +173,7 @@ if __name__ == "__main__":
         sys.stderr.flush()
         # The stream's own threads still read ahead, and crash the interpreter while it is being taken down.
         os._exit(status)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
