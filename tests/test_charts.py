@@ -126,8 +126,8 @@ def test_scorers_and_values_are_written_on_the_chart() -> None:
         "Tossicità",
         "HONEST",
         "a detector · domande incluse, 80 prompt",
-        "0.050",
-        "0.030",
+        "0,050",
+        "0,030",
         "base",
         "round 1",
     ):
@@ -208,7 +208,7 @@ def test_bias_and_what_it_cost_are_drawn_apart() -> None:
     assert "toxicity_ratio" not in bias
     assert "Perplessità" not in bias
     assert "Perplessità, italiano" in cost
-    assert "1,234.6" in cost
+    assert "1.234,6" in cost
 
 
 def test_groups_stand_by_axis_without_their_differences() -> None:

@@ -54,7 +54,7 @@ def test_a_round_that_got_worse_stands_first_in_both_languages(loop: Loop) -> No
     assert kinds[0] == "worse"
     assert kinds == sorted(kinds, key=lambda kind: kind == "none")
     assert "More toxic than base: +0." in english
-    assert "Più tossico della base: +0." in italian
+    assert "Più tossico della base: +0," in italian
     assert "prompts" not in italian
 
 

@@ -56,7 +56,13 @@ def _bars(
         draw = _panel(measure, scored, called, notes, texts)
         panels.append(Panel(draw=draw, height=20 * len(scored) + 6, left=86, head=11 * len(notes), foot=34))
         told.append(described(measure, scored, texts, called))
-    return Drawing(title=texts[title], description=" ".join(told), panels=panels, note=texts[note])
+    return Drawing(
+        title=texts[title],
+        description=" ".join(told),
+        panels=panels,
+        note=texts[note],
+        decimal=texts["decimal"],
+    )
 
 
 def _panel(
@@ -79,7 +85,7 @@ def _panel(
                 y = place[number]
                 axes.plot([score.low, score.high], [y, y], color=INK, linewidth=1.5, clip_on=False)
                 axes.annotate(
-                    figure(score.value), (score.high, y), (6, 0), textcoords="offset points",
+                    figure(score.value, texts), (score.high, y), (6, 0), textcoords="offset points",
                     va="center", fontsize=9.5, color=INK,
                 )  # fmt: skip
         axes.set_yticks([*place.values()], [called[number] for number in place])

@@ -43,6 +43,7 @@ class Drawing:
     description: str
     panels: Sequence[Panel] = ()
     note: str = ""
+    decimal: str = "."
 
     def svg(self) -> str:
         """Return the drawing as an SVG text for a page; the same drawing gives the same text."""
@@ -82,9 +83,8 @@ class Drawing:
         for panel in self.panels:
             top += _HEAD + panel.head
             left, width = panel.left / WIDTH, 1 - (panel.left + _RIGHT) / WIDTH
-            panel.draw(
-                _calm_axes(figure, (left, 1 - (top + panel.height) / height, width, panel.height / height))
-            )
+            box = (left, 1 - (top + panel.height) / height, width, panel.height / height)
+            panel.draw(_calm_axes(figure, box, self.decimal))
             top += panel.height + panel.foot
         return figure
 
@@ -116,8 +116,12 @@ def _settings(title: str) -> Any:
     )
 
 
-def _calm_axes(figure: Any, box: tuple[float, float, float, float]) -> Any:
-    from matplotlib.ticker import MaxNLocator
+def _calm_axes(figure: Any, box: tuple[float, float, float, float], decimal: str) -> Any:
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    class Written(ScalarFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return str(super().__call__(x, pos)).replace(".", decimal)
 
     axes = figure.add_axes(box)
     axes.set_facecolor("none")
@@ -128,6 +132,8 @@ def _calm_axes(figure: Any, box: tuple[float, float, float, float]) -> Any:
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=9.5, labelcolor=INK, pad=5)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(Written())
     return axes
 
 

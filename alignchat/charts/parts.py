@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from alignchat.charts.frame import COLOURS, INK, MARKERS, MARKS, Drawing, Panel, head
 from alignchat.charts.rounds import round_name, title
-from alignchat.charts.texts import TEXTS, Language
+from alignchat.charts.texts import TEXTS, Language, decimal
 from alignchat.evaluation.scorecard import Scorecard
 
 _LEFT = 132
@@ -41,12 +41,19 @@ def win_rates_chart(rates: Mapping[int, Estimate], language: Language) -> Drawin
     rows = {round_name(number, texts): {number: rate} for number, rate in rates.items()}
     draw = _panel(texts["people"], rows, [*rates], texts, single=True, middle=0.5)
     told = ", ".join(
-        f"{name} {rate.value:.2f} ({rate.low:.2f} {texts['to']} {rate.high:.2f})"
+        f"{name} {decimal(rate.value, '.2f', texts)} "
+        f"({decimal(rate.low, '.2f', texts)} {texts['to']} {decimal(rate.high, '.2f', texts)})"
         for name, by_round in rows.items()
         for rate in by_round.values()
     )
     panel = Panel(draw=draw, height=24 * len(rows) + 6, left=_LEFT)
-    return Drawing(title=texts["people"], description=told, panels=[panel], note=texts["people note"])
+    return Drawing(
+        title=texts["people"],
+        description=told,
+        panels=[panel],
+        note=texts["people note"],
+        decimal=texts["decimal"],
+    )
 
 
 def _of_score(
@@ -75,7 +82,7 @@ def _of_score(
     ]
     told = " ".join(_told(_axis_name(axis, key, texts), rows, texts) for axis, rows in axes.items())
     note = textwrap.shorten(title(shown[-1].scores[measure], texts), 74, placeholder=" …")
-    return Drawing(title=texts[key], description=told, panels=panels, note=note)
+    return Drawing(title=texts[key], description=told, panels=panels, note=note, decimal=texts["decimal"])
 
 
 def _comparable(cards: Sequence[Scorecard], measure: str) -> Sequence[Scorecard]:
@@ -133,7 +140,10 @@ def _axis_name(axis: str, key: str, texts: Mapping[str, str]) -> str:
 def _told(title: str, rows: Mapping[str, Mapping[int, Estimate]], texts: Mapping[str, str]) -> str:
     parts = (
         f"{name}: "
-        + ", ".join(f"{round_name(number, texts)} {part.value:.3f}" for number, part in by_round.items())
+        + ", ".join(
+            f"{round_name(number, texts)} {decimal(part.value, '.3f', texts)}"
+            for number, part in by_round.items()
+        )
         for name, by_round in rows.items()
     )
     return f"{title}: {'; '.join(parts)}."

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alignchat.charts.frame import COLOURS, DASHES, INK, MARKERS, Drawing, Panel, head
-from alignchat.charts.texts import TEXTS, Language
+from alignchat.charts.texts import TEXTS, Language, decimal, punctuated
 from alignchat.evaluation.scorecard import Score, Scorecard
 
 # What charts show of a card, in this order; the tables have all.
@@ -46,7 +46,11 @@ def scores_chart(cards: Sequence[Scorecard], language: Language) -> Drawing:
         panels.append(Panel(head=11 * len(notes), draw=_score_panel(measure, scored, rounds, notes, texts)))
         told.append(described(measure, scored, texts, called))
     return Drawing(
-        title=texts["scores"], description=" ".join(told), panels=panels, note=texts["scores note"]
+        title=texts["scores"],
+        description=" ".join(told),
+        panels=panels,
+        note=texts["scores note"],
+        decimal=texts["decimal"],
     )
 
 
@@ -71,7 +75,8 @@ def scorer_lines(scores: Iterable[Score], texts: Mapping[str, str]) -> list[tupl
 def title(score: Score, texts: Mapping[str, str]) -> str:
     """Say what made a score: scorer, prompt set, prompts and continuations."""
     times = f" × {score.k}" if score.k > 1 else ""
-    return f"{score.scorer} · {_prompt_set(score.prompts, texts)}, {score.n:,}{times} {texts['prompts']}"
+    number = decimal(score.n, ",", texts)
+    return f"{score.scorer} · {_prompt_set(score.prompts, texts)}, {number}{times} {texts['prompts']}"
 
 
 def _prompt_set(name: str, texts: Mapping[str, str]) -> str:
@@ -79,12 +84,12 @@ def _prompt_set(name: str, texts: Mapping[str, str]) -> str:
     if thinned is None:
         return texts.get(name, name)
     whole, some, all = thinned.groups()
-    return f"{texts.get(whole, whole)} ({some} {texts['out of']} {all})"
+    return f"{texts.get(whole, whole)} ({punctuated(some, texts)} {texts['out of']} {punctuated(all, texts)})"
 
 
-def figure(value: float) -> str:
+def figure(value: float, texts: Mapping[str, str]) -> str:
     """Return a number as charts write it: three decimals of what is below 10, else one."""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    return decimal(value, ".3f" if abs(value) < 10 else ",.1f", texts)
 
 
 def round_name(number: int, texts: Mapping[str, str], *, short: bool = False) -> str:
@@ -99,7 +104,8 @@ def described(
 ) -> str:
     """Return a measure's scores in words."""
     parts = (
-        f"{called[number]} {figure(s.value)} ({figure(s.low)} {texts['to']} {figure(s.high)})"
+        f"{called[number]} {figure(s.value, texts)} "
+        f"({figure(s.low, texts)} {texts['to']} {figure(s.high, texts)})"
         for number, s in scored.items()
     )
     return f"{texts.get(measure, measure)}: {', '.join(parts)}."
@@ -124,7 +130,7 @@ def _score_panel(
             axes.plot(xs, values, linewidth=1.0, linestyle=DASHES[index % 4], alpha=0.55, **style)
             axes.plot(xs, values, MARKERS[index % 4], markersize=6, **style)
             if len(rounds) <= 6:
-                _label_points(axes, xs, values)
+                _label_points(axes, xs, values, texts)
         short = len(rounds) > 4
         shown = range(0, len(rounds), math.ceil(len(rounds) / 12))
         axes.set_xticks([*shown], [round_name(rounds[x], texts, short=short) for x in shown])
@@ -135,12 +141,12 @@ def _score_panel(
     return draw
 
 
-def _label_points(axes: Any, xs: Sequence[int], values: Sequence[float]) -> None:
+def _label_points(axes: Any, xs: Sequence[int], values: Sequence[float], texts: Mapping[str, str]) -> None:
     """Write each value above its point: left of the first one, right of the others."""
     last = len(xs) - 1
     for index, (x, value) in enumerate(zip(xs, values, strict=True)):
         side, right = ("right", -7) if index == 0 < last else ("left", 7)
         axes.annotate(
-            f"{value:.3f}", (x, value), (right, 7), textcoords="offset points", ha=side, va="center",
-            fontsize=9.5, color=INK,
+            decimal(value, ".3f", texts), (x, value), (right, 7), textcoords="offset points",
+            ha=side, va="center", fontsize=9.5, color=INK,
         )  # fmt: skip

@@ -5,8 +5,11 @@ from typing import Literal
 
 Language = Literal["en", "it"]
 
+_SWAPPED = str.maketrans(".,", ",.")
+
 TEXTS: Mapping[str, Mapping[str, str]] = {
     "en": {
+        "decimal": ".",
         "data": "What a round is trained on",
         "no rows": "There are no rows yet.",
         "rows by source": "Rows by source",
@@ -121,6 +124,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "category svp": "deadly sins",
     },
     "it": {
+        "decimal": ",",
         "data": "Su che cosa si addestra un round",
         "no rows": "Non ci sono ancora righe.",
         "rows by source": "Righe per fonte",
@@ -244,3 +248,13 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "category svp": "vizi capitali",
     },
 }
+
+
+def decimal(value: float, form: str, texts: Mapping[str, str]) -> str:
+    """Return a number in a format of Python's, as people of the texts' language write it."""
+    return punctuated(format(value, form), texts)
+
+
+def punctuated(numbers: str, texts: Mapping[str, str]) -> str:
+    """Return numbers of English with the points and commas of the texts' language."""
+    return numbers.translate(_SWAPPED) if texts["decimal"] == "," else numbers

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from alignchat.charts.frame import COLOURS, DASHES, INK, Drawing, Panel, head
-from alignchat.charts.texts import TEXTS, Language
+from alignchat.charts.texts import TEXTS, Language, decimal
 
 # A panel each, under its own name; what a method does not tell is left out.
 PANELS = {
@@ -33,10 +33,14 @@ def training_chart(
         if curves:
             marks = [step for name, step in found if name in names]
             panels.append(Panel(draw=_curves_panel(texts[kind], curves, marks, texts)))
-            last += [f"{texts.get(name, name)} {ys[-1]:.3f}" for name, (_, ys) in curves.items()]
+            last += [
+                f"{texts.get(name, name)} {decimal(ys[-1], '.3f', texts)}" for name, (_, ys) in curves.items()
+            ]
     if not panels:
         return Drawing(title=texts["training"], description=texts["no steps"])
-    return Drawing(title=texts["training"], description=", ".join(last), panels=panels)
+    return Drawing(
+        title=texts["training"], description=", ".join(last), panels=panels, decimal=texts["decimal"]
+    )
 
 
 def _curve(steps: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:

@@ -2,6 +2,7 @@
 
 import re
 
+from alignchat.charts.texts import decimal, punctuated
 from alignchat.ui.italian_errors import ITALIAN_ERRORS
 from alignchat.ui.texts import LANGUAGES, TEXTS, Language, Texts
 
@@ -13,6 +14,7 @@ __all__ = [
     "choose",
     "decimal",
     "error_sentence",
+    "punctuated",
     "round_mark",
     "round_name",
 ]
@@ -41,11 +43,6 @@ def translated(sentence: str, language: Language) -> str:
             if found := re.fullmatch(pattern, sentence, re.DOTALL):
                 return found.expand(translation)
     return sentence
-
-
-def decimal(value: float, form: str, texts: Texts) -> str:
-    """Return a number in a format of Python's, as people of the language write it."""
-    return format(value, form).replace(".", texts["decimal"])
 
 
 def round_name(number: int, texts: Texts, *, capital: bool = False) -> str:

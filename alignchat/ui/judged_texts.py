@@ -8,7 +8,7 @@ from alignchat.errors import RoundError
 from alignchat.evaluation.side_by_side import Order, chosen, rows
 from alignchat.ui import score_views
 from alignchat.ui.errors import Notices, Updates
-from alignchat.ui.i18n import round_name
+from alignchat.ui.i18n import decimal, round_name
 from alignchat.ui.shared import Page
 
 PAGE_SIZE = 10
@@ -99,7 +99,7 @@ class JudgedTexts:
         first = max(0, min(first, len(found) - 1) // PAGE_SIZE * PAGE_SIZE)
         last = min(first + PAGE_SIZE, len(found))
         place = self.texts["texts_place"].format(
-            first=first + 1 if found else 0, last=last, n=f"{len(found):,}"
+            first=first + 1 if found else 0, last=last, n=decimal(len(found), ",", self.texts)
         )
         return {
             self.shown: score_views.side_by_side(found[first:last], place, self.texts),

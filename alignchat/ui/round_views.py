@@ -11,7 +11,7 @@ from alignchat.making.assessment import HELD_OUT, Assessment, Fact
 from alignchat.making.fit import Estimate
 from alignchat.making.guard import Finding
 from alignchat.ui import views
-from alignchat.ui.i18n import Texts, round_name
+from alignchat.ui.i18n import Texts, decimal, round_name
 
 METRICS = (
     "logits/chosen", "logits/rejected", "logps/chosen", "logps/rejected", "loss", "rewards/chosen",
@@ -23,8 +23,8 @@ LINES = 6
 
 def estimate(found: Estimate, texts: Texts) -> str:
     """Return in Markdown what a round would take, whether it fits, and what would make it fit."""
-    memory = texts["gigabytes"].format(n=f"{found.memory_bytes / 1e9:.1f}")
-    budget = texts["gigabytes"].format(n=f"{found.budget_bytes / 1e9:.1f}")
+    memory = texts["gigabytes"].format(n=decimal(found.memory_bytes / 1e9, ".1f", texts))
+    budget = texts["gigabytes"].format(n=decimal(found.budget_bytes / 1e9, ".1f", texts))
     if found.seconds is None:
         said = [texts["takes_memory"].format(memory=memory, budget=budget, steps=found.steps)]
     else:
@@ -62,7 +62,7 @@ def table(report: Mapping[str, Any] | None, number: int, parent: int, texts: Tex
     numbers = {"base": 0, "parent": parent, "round": number}
     cells = [
         [_text(row["source"]), _text(round_name(numbers[row["model"]], texts)), str(row["n"])]
-        + [f"{row['metrics'][name]:.3f}" if name in row["metrics"] else "–" for name in shown]
+        + [decimal(row["metrics"][name], ".3f", texts) if name in row["metrics"] else "–" for name in shown]
         for row in rows
     ]
     note = f'<p class="hint">{_text(texts["held_out_note"])}</p>'
@@ -88,21 +88,21 @@ def _figures(step: Mapping[str, float], texts: Texts) -> Iterator[str]:
     yield texts["step_of"].format(done=int(step["step"]), total=int(step["steps"]))
     for name in LOGGED:
         if name in step:
-            yield f"{_text(texts[f'metric_{name}'])} {step[name]:.3g}"
+            yield f"{_text(texts[f'metric_{name}'])} {decimal(step[name], '.3g', texts)}"
 
 
 def _fact(fact: Fact, texts: Texts) -> str:
     name = texts["held_out_rows"] if fact.name == HELD_OUT else texts.get(f"measure_{fact.name}", fact.name)
     verdict = "worse" if fact.worse else "better" if fact.better else "unseen"
     found = fact.difference
-    size = texts["difference"].format(
-        value=f"{found.value:+.3f}", low=f"{found.low:+.3f}", high=f"{found.high:+.3f}", n=found.n
-    )
+    figures = {name: decimal(getattr(found, name), "+.3f", texts) for name in ("value", "low", "high")}
+    size = texts["difference"].format(**figures, n=found.n)
     return f"<b>{_text(name)}</b>: {_text(texts[f'fact_{verdict}'])} ({_text(size)})"
 
 
 def _finding(finding: Finding, texts: Texts) -> str:
-    figure = f"{finding.value:.0%}" if finding.kind in ("chosen", "repetition") else f"{finding.value:.1f}"
+    share = finding.kind in ("chosen", "repetition")
+    figure = decimal(finding.value, ".0%" if share else ".1f", texts)
     said = texts[f"guard_{finding.kind}"].format(step=finding.step, value=figure)
     return f"<b>{_text(texts['guard'])}</b>: {_text(said)}"
 

@@ -17,7 +17,7 @@ from alignchat.making.reports import RoundReport
 from alignchat.ui import feedback_views, round_views, views
 from alignchat.ui.advanced import Advanced
 from alignchat.ui.errors import Notices, Updates, tell
-from alignchat.ui.i18n import Language, error_sentence, round_name, translated
+from alignchat.ui.i18n import Language, error_sentence, punctuated, round_name, translated
 from alignchat.ui.shared import AT_ONCE, BESIDE, Page, said, stamp
 
 STEPS = (10, 20, 40, 80, 160, 320)
@@ -131,7 +131,8 @@ class RoundsTab:
     def _explain(self, method: Method, sets: list[str], preset: Preset) -> Updates:
         manifest = self.page.loop.preview(method, sets=self.page.loop.data.here(sets))
         held = presets.resolved(method, TrainingSettings(preset=preset))
-        far = self.texts["preset_about"].format(rate=held.learning_rate, beta=held.beta)
+        rate, beta = (punctuated(f"{value:g}", self.texts) for value in (held.learning_rate, held.beta))
+        far = self.texts["preset_about"].format(rate=rate, beta=beta)
         return {
             self.about: f"{self.texts[f'method_{method}_about']} {far}",
             self.preview: views.preview(method, manifest, self.texts)

@@ -11,10 +11,11 @@ from alignchat.evaluation.compare import Comparison, Difference
 from alignchat.evaluation.scorecard import Sample, Score, Scorecard
 from alignchat.evaluation.side_by_side import Row
 from alignchat.shelf.bias_sets import BiasSetReport
-from alignchat.ui.i18n import Language, Texts, round_mark, round_name
+from alignchat.ui.i18n import Language, Texts, decimal, punctuated, round_mark, round_name
 from alignchat.ui.model_views import size
 from alignchat.ui.views import table
 
+_NUMBER = re.compile(r"(?<!\S)[+-]?\d[\d.,]*\d")
 # What comparisons say in English, phrase by phrase, for the page in Italian.
 _ITALIAN_PHRASES = (
     (r"^less toxic than", "meno tossico di"),
@@ -67,7 +68,13 @@ def scores_table(cards: Sequence[Scorecard], texts: Texts, language: Language) -
             for card in cards
         ]
         made = next(score for score in alike if score)
-        rows.append([_text(measure_name(name, texts)), *map(_value, alike), _text(title(made, chart_texts))])
+        rows.append(
+            [
+                _text(measure_name(name, texts)),
+                *(_value(score, texts) for score in alike),
+                _text(title(made, chart_texts)),
+            ]
+        )
     return table([*columns, texts["column_scorer"]], rows, texts["tab_scores"])
 
 
@@ -77,7 +84,7 @@ def differences(found: Comparison, texts: Texts, language: Language) -> str:
     lines = [
         f'<li class="{_direction(name, difference)}"><b>{_text(measure_name(name, texts))}</b> '
         f"<span>{_text(sentence(difference.sentence, language))}</span> "
-        f"<small>p = {difference.p_holm:.3f}</small></li>"
+        f"<small>p = {decimal(difference.p_holm, '.3f', texts)}</small></li>"
         for name, difference in ordered
     ]
     lines += [
@@ -113,6 +120,7 @@ def sentence(english: str, language: Language) -> str:
     if language == "it":
         for pattern, translation in _ITALIAN_PHRASES:
             english = re.sub(pattern, translation, english)
+        english = _NUMBER.sub(lambda found: punctuated(found[0], TEXTS[language]), english)
     return english[:1].upper() + english[1:]
 
 
@@ -121,7 +129,7 @@ def side_by_side(rows: Sequence[Row], place: str, texts: Texts) -> str:
     cards = "".join(
         f'<article><h3 lang="{_text(_first(row).language)}">{_text(row.prompt)}</h3>'
         f"<p>{_text(measure_name(_first(row).measure, texts))} · {_text(_first(row).group)} · "
-        f"{_change(row.change)}</p><dl>{_texts_of(row.samples, texts)}</dl></article>"
+        f"{_change(row.change, texts)}</p><dl>{_texts_of(row.samples, texts)}</dl></article>"
         for row in rows
     )
     return f'<p class="hint">{_text(place)}</p><div class="side-by-side">{cards}</div>'
@@ -132,16 +140,16 @@ def measure_name(name: str, texts: Texts) -> str:
     return texts.get(f"measure_{name}", name.replace("_", " "))
 
 
-def _value(score: Score | None) -> str:
+def _value(score: Score | None, texts: Texts) -> str:
     if score is None:
         return "–"
-    low, high = figure(score.low), figure(score.high)
-    return f"{figure(score.value)}<small>{low} – {high}</small>"
+    low, high = figure(score.low, texts), figure(score.high, texts)
+    return f"{figure(score.value, texts)}<small>{low} – {high}</small>"
 
 
 def _texts_of(samples: Mapping[int, Sample], texts: Texts) -> str:
     return "".join(
-        f"<dt>{_text(round_name(number, texts))} <b>{sample.score:.2f}</b></dt>"
+        f"<dt>{_text(round_name(number, texts))} <b>{decimal(sample.score, '.2f', texts)}</b></dt>"
         f'<dd lang="{_text(sample.language)}">{_text(sample.text.strip()) or "–"}</dd>'
         for number, sample in sorted(samples.items())
     )
@@ -151,9 +159,9 @@ def _first(row: Row) -> Sample:
     return next(iter(row.samples.values()))
 
 
-def _change(change: float) -> str:
+def _change(change: float, texts: Texts) -> str:
     kind = "worse" if change > 0 else "better" if change < 0 else "none"
-    return f'<b class="{kind}">{change:+.2f}</b>'
+    return f'<b class="{kind}">{decimal(change, "+.2f", texts)}</b>'
 
 
 def _direction(name: str, difference: Difference) -> str:

@@ -5,7 +5,7 @@ from html import escape
 from alignchat.arena import Player, Standings
 from alignchat.judging.win_rates import Duel, Rate
 from alignchat.ui import views
-from alignchat.ui.i18n import Texts, round_name
+from alignchat.ui.i18n import Texts, decimal, round_name
 
 
 def name(player: Player, home: str, texts: Texts) -> str:
@@ -52,7 +52,7 @@ def _pairs(standings: Standings, home: str, texts: Texts) -> str:
             escape(name(duel.first, home, texts)),
             escape(name(duel.second, home, texts)),
             *(str(n) for n in (duel.n, duel.wins, duel.ties, duel.losses, duel.both_bad)),
-            _rate(duel.rate),
+            _rate(duel.rate, texts),
         ]
         for duel in standings.duels
     ]
@@ -62,11 +62,14 @@ def _pairs(standings: Standings, home: str, texts: Texts) -> str:
 def _rounds(standings: Standings, home: str, texts: Texts) -> str:
     keys = ("round", "votes", "against_base")
     rows = [
-        [escape(name(standing.player, home, texts)), str(standing.n), _rate(standing.against_base)]
+        [escape(name(standing.player, home, texts)), str(standing.n), _rate(standing.against_base, texts)]
         for standing in standings.rounds
     ]
     return views.table([texts[f"column_{key}"] for key in keys], rows, texts["column_against_base"])
 
 
-def _rate(rate: Rate | None) -> str:
-    return "–" if rate is None else f"{rate.value:.2f} ({rate.low:.2f} – {rate.high:.2f})"
+def _rate(rate: Rate | None, texts: Texts) -> str:
+    if rate is None:
+        return "–"
+    value, low, high = (decimal(part, ".2f", texts) for part in (rate.value, rate.low, rate.high))
+    return f"{value} ({low} – {high})"

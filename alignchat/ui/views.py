@@ -12,7 +12,7 @@ from urllib.parse import quote
 from alignchat.accounts import LOCAL, Person
 from alignchat.config import UNPAIRED, Method
 from alignchat.making.reports import Progress, RoundReport
-from alignchat.ui.i18n import Texts, round_mark, round_name
+from alignchat.ui.i18n import Texts, decimal, round_mark, round_name
 
 
 def notice(sentence: str, kind: str = "error") -> str:
@@ -74,7 +74,7 @@ def progress(report: RoundReport | None, texts: Texts) -> str:
         steps = "step_of" if now.phase in ("training", "waiting for the chat") else "done_of"
         parts.append(texts[steps].format(done=now.done, total=now.total))
     if now and now.loss is not None:
-        parts.append(texts["loss"].format(loss=f"{now.loss:.3f}"))
+        parts.append(texts["loss"].format(loss=decimal(now.loss, ".3f", texts)))
     if now and now.seconds_left is not None:
         parts.append(texts["seconds_left"].format(time=duration(now.seconds_left, texts)))
     return bar(_percent(now), texts["progress"], " · ".join(parts))
@@ -145,7 +145,7 @@ def _round_row(report: RoundReport, texts: Texts) -> list[str]:
         _text(round_mark(report.parent, texts)),
         f'<span class="status {_text(report.status)}">{status}</span>' if status else "–",
         str(report.dataset["train"]) if report.dataset else "–",
-        f"{report.train['final_loss']:.3f}" if report.train else "–",
+        decimal(report.train["final_loss"], ".3f", texts) if report.train else "–",
     ]
 
 

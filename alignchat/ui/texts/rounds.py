@@ -52,8 +52,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "preset_standard": ("standard", "normale"),
     "preset_strong": ("strong", "molto"),
     "preset_about": (
-        "Learning rate {rate:g}, beta {beta:g}: gentle is for few ratings, strong for many clear ones.",
-        "Learning rate {rate:g}, beta {beta:g}: poco per pochi giudizi, molto per tanti e chiari.",
+        "Learning rate {rate}, beta {beta}: gentle is for few ratings, strong for many clear ones.",
+        "Learning rate {rate}, beta {beta}: poco per pochi giudizi, molto per tanti e chiari.",
     ),
     "advanced": ("All settings of the training", "Tutte le impostazioni dell'addestramento"),
     "measure_machine": ("How long will it take?", "Quanto ci vorrà?"),
