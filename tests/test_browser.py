@@ -295,3 +295,13 @@ def test_a_picture_of_the_page_for_the_readme(chromium: Any, tmp_path: Path) -> 
         target.parent.mkdir(exist_ok=True)
         page.screenshot(path=target)
         assert target.stat().st_size <= 400_000
+
+
+def test_a_long_reply_and_a_short_one_begin_at_one_height(chromium: Any, shared_app: App) -> None:
+    with page_of(chromium, shared_app) as page:
+        go(page, "compare")
+        page.wait_for_selector("#left-reply:visible")
+        page.evaluate("document.querySelector('#left-reply .prose').innerText = 'long '.repeat(999)")
+        left, right = (page.locator(f"#{side}-reply").bounding_box() for side in ("left", "right"))
+        assert left["height"] > 1000
+        assert (left["y"], left["height"]) == (right["y"], right["height"])

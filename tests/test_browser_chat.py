@@ -321,6 +321,7 @@ def test_a_conversation_is_saved_as_a_file_and_comes_back_from_it(
 
 def test_how_it_replies_is_asked_for_kept_and_reset(page: Any, app: Served) -> None:
     page.click("#how > button")
+    has_value(page, "#how-seed input", "")
     page.locator("#how-seed input").fill("7")
     page.locator("#how-temperature input[type=number]").fill("0.3")
     page.locator("#how-max-tokens input").fill("3")

@@ -76,4 +76,5 @@ class How:
 
     def remembered(self, kept: Mapping[str, Any] | None) -> Updates:
         """Return the updates that show what this browser kept; what it did not is left as it is by now."""
-        return {self.sampling[name]: value for name, value in (kept or {}).items() if name in self.sampling}
+        shown = {"seed": None, **(kept or {})}  # An empty number is drawn as 0 until it is told to be empty.
+        return {self.sampling[name]: value for name, value in shown.items() if name in self.sampling}
