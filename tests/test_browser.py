@@ -101,6 +101,10 @@ def retrain_and_watch(page: Any) -> set[str]:
     go(page, "rounds")
     wait_for_text(page, "#preview", "3 replies")
     page.evaluate(NOTE_PROGRESS)
+    page.click("#advanced > button")  # What is shown there is what would be used anyway.
+    page.wait_for_selector("#set-seed input:visible")
+    assert page.input_value("#set-learning_rate input") == ""
+    page.click("#advanced > button")
     page.click("#retrain")
     page.wait_for_selector("#rounds-progress [role=progressbar]", timeout=MINUTE)
     go(page, "chat")

@@ -6,6 +6,7 @@ import gradio as gr
 from pydantic.fields import FieldInfo
 
 from alignchat.config import TrainingSettings
+from alignchat.ui.errors import Updates
 from alignchat.ui.i18n import Texts
 
 # What the tab asks for itself.
@@ -23,6 +24,11 @@ class Advanced:
             self.components = [
                 _component(key, fields[key], getattr(settings, key), texts) for key in self.keys
             ]
+
+    def unset(self) -> Updates:
+        """Return the updates that show what is not set as empty: Gradio draws a 0, and would send it."""
+        numbers = [part for part in self.components if isinstance(part, gr.Number)]
+        return {number: None for number in numbers if number.value is None}
 
     def asked(self, values: tuple[Any, ...]) -> dict[str, Any]:
         """Return the settings that the components' values stand for; an empty one is left out."""

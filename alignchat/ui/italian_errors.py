@@ -54,6 +54,8 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"This conversation was exported by a newer alignchat.*": "Questa conversazione è di un alignchat più "
     "recente; importala lì.",
     r"The setting chat\.(\w+) cannot hold.*": r"Il valore di \1 non va bene; cambialo sotto «Come risponde».",
+    r"The setting training\.(\w+) cannot hold.*": r"Il valore di \1 non va bene; cambialo sotto «Tutte le "
+    r"impostazioni dell'addestramento».",
     r"The seed cannot hold: it must be from 0 to (\d+)\.": r"Il seme non va bene: deve essere fra 0 e \1.",
     r"There is no scored round to set beside the base.*": "Non c'è un round misurato da mettere accanto alla "
     "base: misura prima entrambi.",

@@ -140,6 +140,7 @@ def _follow(
             **chat.how.remembered(kept),
             **chat.refresh(),
             **arena.refresh(),
+            **rounds.advanced.unset(),
             **going,
             rounds.which: newest,
         }
@@ -152,7 +153,8 @@ def _follow(
             return {page.strip: page.strip_now(), **stopped, **ended}
         return {page.strip: page.strip_now(), **rounds.tick(running, drawn), **scores.tick(running)}
 
-    opened = [*chat.opened(), *chat.how.sampling.values(), page.timer, page.watched]
+    numbers = [*chat.how.sampling.values(), *rounds.advanced.unset()]
+    opened = [*chat.opened(), *numbers, page.timer, page.watched]
     voices = [chat.voice, *arena.voices]
     blocks.load(load, [chat.head, chat.how.kept], [*opened, *voices, rounds.which], **BESIDE)
     shown = [rounds.notice, rounds.progress, rounds.chart, rounds.drawn, scores.progress]
