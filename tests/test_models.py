@@ -448,6 +448,8 @@ def command(*arguments: object, url: str, **environment: str) -> "subprocess.Pop
         text=True,
         cwd=ROOT,
         env={**os.environ, "HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", **environment},
+        # Where the tests run in the background of a shell, it has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -455,7 +457,7 @@ def test_from_the_command_line_ctrl_c_keeps_the_part_and_a_second_get_goes_on(
     server: LoopbackHub, tmp_path: Path
 ) -> None:
     sent = 100_000
-    server.fail(Q8, Fault(stall_after=sent), Fault(stall_after=0))  # The second where the machine is slow.
+    server.fail(Q8, Fault(stall_after=sent))
     get = ("--data", tmp_path, "models", "get", "minerva-350m", "--quant", "Q8_0", "--json")
     first = command(*get, url=server.url)
     assert server.stalled.wait(20)
@@ -464,7 +466,6 @@ def test_from_the_command_line_ctrl_c_keeps_the_part_and_a_second_get_goes_on(
     out, said = first.communicate(timeout=20)
     assert (first.returncode, out) == (1, "")
     assert "Traceback" not in said
-    server.faults.clear()
     second = command(*get, url=server.url)
     out, said = second.communicate(timeout=60)
     assert (second.returncode, json.loads(out)["state"]) == (0, "ready"), said
