@@ -59,6 +59,8 @@ def _lengths(tokens: Mapping[str, Any], method: str, texts: Mapping[str, str]) -
     ]
 
     def draw(axes: Any) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         for index, (name, counts) in enumerate(sides):
             axes.stairs(
                 counts, histogram["edges"], label=name, color=COLOURS[index], linestyle=DASHES[index],
@@ -66,6 +68,7 @@ def _lengths(tokens: Mapping[str, Any], method: str, texts: Mapping[str, str]) -
             )  # fmt: skip
         axes.set_xlim(0, tokens["limit"])
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
         axes.annotate(
             texts["tokens"], (1, 0), (0, -25), xycoords="axes fraction", textcoords="offset points",
             ha="right", va="center", fontsize=9, color=INK, alpha=0.75,
