@@ -18,7 +18,7 @@ import pytest
 from alignchat import config, jobs, report
 from alignchat.engine import Adapter, Sampling, ScriptedEngine, Stream
 from alignchat.errors import AdapterError, DataError, DiskError, ModelError
-from alignchat.evaluation.kept import KeptScores
+from alignchat.evaluation.kept import KeptScores, KeptTexts, Texts
 from alignchat.fetch import Hub
 from alignchat.files import read_json, write_json
 from alignchat.hub_sets import HubSets, parse
@@ -443,6 +443,20 @@ def test_damaged_scores_are_one_sentence_that_says_what_to_do(tmp_path: Path, cu
     path.unlink()
     kept.put("judge", {"a": [0.5]})
     assert kept.get("judge", ["a"]) == {"a": [0.5]}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[1]", b'{"texts": []}', b"[" * 100_000])
+def test_damaged_texts_are_one_sentence_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    kept, asked = KeptTexts(tmp_path, "a model"), ("continued", ["Once"], Sampling())
+    whole = Texts(texts=["upon a time"], tokens=3, seconds=0.1)
+    kept.put(*asked, whole)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"\.json is damaged .*; delete it and try again") as told:
+        kept.get(*asked)
+    assert ".json è danneggiato" in translated(str(told.value), "it")
+    kept.put(*asked, whole)
+    assert kept.get(*asked) == whole
 
 
 def test_a_set_that_finds_no_room_is_one_sentence_and_comes_whole_once_there_is(

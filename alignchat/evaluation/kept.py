@@ -32,9 +32,17 @@ class KeptTexts:
         self._asked: set[Path] = set()
 
     def get(self, how: str, prompts: Sequence[str], sampling: Sampling) -> Texts | None:
-        """Return what exactly these prompts gave, if it is there; `how` is what was done with them."""
+        """Return what exactly these prompts gave, if it is there; `how` is what was done with them.
+
+        A damaged file raises DataError.
+        """
         path = self._path(how, prompts, sampling)
-        return Texts(**read_json(path)) if path.exists() else None
+        try:
+            return Texts(**read_json(path)) if path.exists() else None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataError(
+                f"{path} is damaged ({error}); delete it and try again: its texts are made anew."
+            ) from error
 
     def put(self, how: str, prompts: Sequence[str], sampling: Sampling, texts: Texts) -> None:
         """Keep texts, whole or not at all."""

@@ -29,7 +29,7 @@ ITALIAN_ERRORS: Mapping[str, str] = {
     r"(.*) cannot be written \(.*\); .*": r"Non si può scrivere \1; libera spazio o scegli un altro posto, "
     "poi riprova.",
     r"(.*) is damaged \((.*)\); delete it and try again: its texts .*": r"\1 è danneggiato (\2); cancellalo "
-    "e riprova: i suoi testi si misurano di nuovo.",
+    "e riprova: i suoi testi si rifanno.",
     r"Another program is starting a round right now.*": "Un altro programma sta avviando un round proprio "
     "ora; riprova.",
     r"A choice is between two replies to the same prompt.*": "Si sceglie fra due risposte alla stessa "
