@@ -193,14 +193,22 @@ class FeedbackStore:
     ) -> int:
         """Count the records of a kind that count now, or those with a value in an indexed field.
 
-        Given an annotator, count only theirs; conversations have none.
+        Given an annotator, count only theirs; conversations have none. What was said of a deleted
+        conversation's replies is not counted.
         """
+
+        def fits(row: Row) -> bool:
+            return field is None or row[field] == value
+
         with self._view() as view:
             table = view.tables[kind]
-            if annotator is not None:
-                rows = table.rows(table.lookup("annotator", annotator))
-                return sum(field is None or row[field] == value for row in rows)
-            return len(table) if field is None else table.number_of(field, value)
+            gone = [view.entries[id].row for id in view.in_deleted if table.holds(id)]
+            if annotator is None:
+                found = len(table) if field is None else table.number_of(field, value)
+                return found - sum(map(fits, gone))
+            rows = table.rows(table.lookup("annotator", annotator))
+            theirs = [row for row in gone if row["annotator"] == annotator]
+            return sum(map(fits, rows)) - sum(map(fits, theirs))
 
     def values(self, kind: str, field: str) -> list[Any]:
         """List the values of an indexed field among the records that count now."""

@@ -121,6 +121,7 @@ class View:
     _latest: dict[tuple[str, ...], str] = field(default_factory=dict)
     _about: dict[str, list[str]] = field(default_factory=dict)
     unrated: defaultdict[int | None, Ids] = field(default_factory=lambda: defaultdict(dict))
+    in_deleted: Ids = field(default_factory=dict)  # what the tables have of deleted conversations' judgements
 
     def __post_init__(self) -> None:
         self.tables = {kind: self.db.table(kind) for kind in INDEXES}  # type: ignore[misc]  # of table_class
@@ -138,9 +139,10 @@ class View:
             else:
                 entry.retracted = event.op == "retract"
             self._settle(event.id)
-            if entry.kind == "completion" and event.op != "revise":
-                for id in self._about.get(event.id, ()):
-                    self._settle(id)
+            if event.op != "revise":
+                for reply in self._replies(entry.kind, event.id):
+                    for id in self._about.get(reply, ()):
+                        self._settle(id)
 
     def _add(self, event: Event, row: Row, place: int) -> None:
         self.entries[event.id] = Entry(event.kind, row, event.seq, [place])
@@ -158,10 +160,18 @@ class View:
                 self._settle(superseded)
             self._settle(event.id)
 
+    def _replies(self, kind: str, id: str) -> list[str]:
+        if kind == "conversation":
+            return self.tables["completion"].lookup("conversation_id", id)
+        return [id] if kind == "completion" else []
+
     def _settle(self, id: str) -> None:
         entry = self.entries[id]
+        self.in_deleted.pop(id, None)
         if self.is_current(id):
             self.tables[entry.kind].put(id, entry.row)
+            if any(self._is_in_deleted(reply) for reply in subjects(entry.kind, entry.row)):
+                self.in_deleted[id] = None
         else:
             self.tables[entry.kind].drop(id)
         if entry.kind == "completion":
@@ -205,6 +215,12 @@ class View:
         return self._latest[key] == id and not any(
             self.is_retracted(subject) for subject in subjects(entry.kind, entry.row)
         )
+
+    def _is_in_deleted(self, reply: str) -> bool:
+        entry = self.entries.get(reply)
+        if entry is None or entry.kind != "completion":
+            return False
+        return self.is_retracted(entry.row["conversation_id"])
 
     def is_retracted(self, id: str) -> bool:
         """Tell whether a record is known and taken back."""

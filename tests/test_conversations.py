@@ -207,7 +207,9 @@ def test_a_deleted_conversation_is_gone_and_not_trained_on_until_it_is_brought_b
     loop.conversations.delete(conversation)
     assert loop.conversations.all() == loop.conversations.search("hello") == []
     assert loop.preview("kto")["removed"] == {"reply deleted": 1}
+    assert loop.feedback.stats()["up"] == 0
     loop.conversations.undelete(conversation)
+    assert loop.feedback.stats()["up"] == 1
     assert [c.id for c in loop.conversations.all()] == [conversation]
     assert loop.preview("kto")["desirable"] == 1
     turn = loop.conversations.turns(conversation)[-1]

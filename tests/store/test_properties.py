@@ -172,6 +172,22 @@ class StoreAgainstDict(RuleBasedStateMachine):
         return known.order == max(rivals)
 
     @invariant()
+    def what_is_counted_is_what_was_said_outside_deleted_conversations(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        for store in (self.store, self.beside):
+            there = {made.id for made in store.completions(visible_only=True)}
+            gone = {made.id for made in store.completions()} - there
+            thumbs = [mark for mark in store.thumbs() if mark.completion_id not in gone]
+            choices = [one for one in store.choices() if not {one.left_id, one.right_id} & gone]
+            edits = [edit for edit in store.edits() if edit.completion_id not in gone]
+            assert store.count("thumb", "up", True) == sum(mark.up for mark in thumbs)
+            assert store.count("choice", "verdict", "tie") == sum(one.verdict == "tie" for one in choices)
+            assert store.count("edit") == len(edits)
+            theirs = [mark for mark in thumbs if mark.annotator == "anna"]
+            assert store.count("thumb", annotator="anna") == len(theirs)
+
+    @invariant()
     def both_stores_say_what_the_dict_says(self) -> None:
         if not hasattr(self, "store"):
             return
