@@ -3,6 +3,7 @@
 (() => {
   const PATIENCE = 100; // milliseconds that Gradio has to open a stream by itself
   const due = new Set(); // ids of what was asked for and is not answered
+  const early = new Set(); // ids of what was answered before it was known to have been asked for
   const fetched = window.fetch;
   let streams = 0;
 
@@ -21,7 +22,7 @@
       heard = lines.pop();
       for (const line of lines.filter((line) => line.startsWith("data:"))) {
         const { msg, event_id } = JSON.parse(line.slice(5));
-        if (msg === "process_completed") due.delete(event_id);
+        if (msg === "process_completed" && !due.delete(event_id)) early.add(event_id);
       }
     }
   };
@@ -45,7 +46,8 @@
     if (address.includes("/queue/data")) return stream(asked);
     const answer = await fetched(...asked);
     if (answer.ok && address.includes("/queue/join")) {
-      due.add((await answer.clone().json()).event_id);
+      const { event_id } = await answer.clone().json();
+      if (!early.delete(event_id)) due.add(event_id);
       look();
     }
     return answer;
